@@ -1,0 +1,107 @@
+"""Commands: what is asked of a session, as messages on `jelmore.command.<namespace>.<session_id>.<kind>`."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from jelmore_contract.events import encode_json
+from jelmore_contract.states import Decision
+
+#: The largest text or content of one input, in bytes of JSON: with its envelope it must fit NATS' default max_payload of 1 MiB.
+MAX_INPUT_BYTES = 1_000_000
+
+
+class CommandKind(StrEnum):
+    INPUT = "input"
+    INTERRUPT = "interrupt"
+    ANSWER = "answer"
+    CONFIGURE = "configure"
+
+
+class InputCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """A prompt. `content`: text, or the Messages API's content blocks."""
+
+    input_id: str
+    content: str | list[dict[str, Any]]
+
+
+class InterruptCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """Stop the turn."""
+
+
+class AnswerCommand(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """An approval's, question's or plan's answer. `answers`: question text -> answer, for AskUserQuestion."""
+
+    approval_id: str
+    decision: Decision
+    message: str | None = None
+    answers: dict[str, Any] | None = None
+    updated_input: dict[str, Any] | None = None
+    updated_permissions: list[dict[str, Any]] | None = None
+
+
+class ConfigureCommand(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Settings that the running CLI takes at once."""
+
+    model: str | None = None
+    permission_mode: str | None = None
+
+
+type Command = InputCommand | InterruptCommand | AnswerCommand | ConfigureCommand
+
+_PAYLOADS: dict[str, type[Command]] = {
+    CommandKind.INPUT: InputCommand,
+    CommandKind.INTERRUPT: InterruptCommand,
+    CommandKind.ANSWER: AnswerCommand,
+    CommandKind.CONFIGURE: ConfigureCommand,
+}
+
+
+class CommandEnvelope(msgspec.Struct, forbid_unknown_fields=True):
+    """The message's body; its kind is the subject's last token, repeated here so that a stored row explains itself."""
+
+    id: str
+    kind: str
+    session_id: str
+    timestamp: str
+    payload: msgspec.Raw
+
+
+def encode_command(command: Command, command_id: str, session_id: str, timestamp: str) -> bytes:
+    kind = next(kind for kind, payload in _PAYLOADS.items() if isinstance(command, payload))
+    return encode_json(CommandEnvelope(command_id, kind, session_id, timestamp, msgspec.Raw(encode_json(command))))
+
+
+def decode_command(kind: str, body: bytes) -> tuple[CommandEnvelope, Command]:
+    """Raises ValueError, with what is wrong, for a body that is no command of that kind."""
+    try:
+        envelope = msgspec.json.decode(body, type=CommandEnvelope)
+        if envelope.kind != kind or kind not in _PAYLOADS:
+            raise ValueError(f"kind {envelope.kind!r} came on the subject of {kind!r}")
+        command = msgspec.json.decode(envelope.payload, type=_PAYLOADS[kind])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from error
+    if isinstance(command, InputCommand):
+        _check_input(command)
+    if isinstance(command, AnswerCommand) and command.decision is Decision.CANCELLED:
+        raise ValueError("decision must be allow or deny")
+    return envelope, command
+
+
+def _check_input(command: InputCommand) -> None:
+    if str(UUID(command.input_id)) != command.input_id:
+        raise ValueError(f"input_id is no canonical UUID: {command.input_id!r}")
+    if not command.content or (isinstance(command.content, str) and not command.content.strip()):
+        raise ValueError("content is empty")
+
+
+def input_id(session_id: str, idempotency_key: str) -> str:
+    """The id of an input, from its idempotency key: the same key twice is the same input."""
+    return str(uuid5(UUID(session_id), f"input:{idempotency_key}"))
+
+
+def query_input_id(session_id: str) -> str:
+    """The id of the input that `spec.query` is."""
+    return str(uuid5(UUID(session_id), "query"))
