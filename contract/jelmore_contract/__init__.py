@@ -1,1 +1,1 @@
-"""What the parts of Jelmore say to each other: names, subjects, states, resources, events and commands. Pure, no I/O."""
+"""What the parts of Jelmore say to each other: subjects, events, commands, states, resources. No I/O."""

@@ -1,0 +1,67 @@
+# Everything that is done with this checkout by hand or by CI. `make` alone lists it.
+#
+# Targets make the environment (.venv, from the locks in requirements/) themselves; nothing has to be installed first
+# but Python 3.12 or later. PYTHON=/path/to/python3.13 names one.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# One order of steps, whatever -j says: the closing lines are pytest's.
+.NOTPARALLEL:
+
+BIN := .venv/bin
+RUNTIME := scripts/bootstrap.sh runtime
+DEV := scripts/bootstrap.sh dev
+# pytest processes: two for each core, since integration tests mostly wait for servers.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# More arguments for the command behind a target: make up ARGS=--help, make unit ARGS='-k states -x'
+ARGS ?=
+
+.PHONY: help up setup test check lint types layers unit integration bench lock fmt clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One process from the first line of bootstrap.sh to the last of `jelmore up`, so that make has exactly one child: it
+# passes SIGTERM on to it and waits; Ctrl-C reaches both. Make then reports the signal as its own exit code (143, 130),
+# which no makefile can change; `.venv/bin/jelmore up` itself exits with 0.
+up: ## Start Jelmore on this machine (servers, API, supervisor); Ctrl-C stops it
+	@exec $(RUNTIME) -- $(BIN)/jelmore up $(ARGS)
+
+setup: ## Make the environment for development (.venv)
+	@$(DEV)
+
+test: lint types layers ## Everything that CI runs: lint, types, import layers, all tests
+	@$(DEV) -- $(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: lint types layers unit ## The fast part of it, in under a minute
+
+lint: ## ruff: rules and format
+	@$(DEV) -- $(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: ## mypy, strict
+	@$(DEV) -- $(BIN)/mypy
+
+layers: ## import-linter: which part may import which
+	@$(DEV) -- $(BIN)/lint-imports
+
+unit: ## Unit tests
+	@$(DEV) -- $(BIN)/pytest -n $(WORKERS) tests/unit $(ARGS)
+
+integration: ## Integration tests: real servers and the real CLI
+	@$(DEV) -- $(BIN)/pytest -n $(WORKERS) tests/integration $(ARGS)
+
+bench: ## Benchmarks: size and speed, one at a time
+	@$(DEV) -- $(BIN)/pytest -p no:xdist -s tests/perf $(ARGS)
+
+lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1: newest versions)
+	@$(DEV) -- scripts/lock.sh
+
+fmt: ## Format the code and apply ruff's safe fixes
+	@$(DEV) -- $(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove the environment and all caches (not JELMORE_HOME, where sessions are)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,99 @@
+"""Rules for the repository's own files."""
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from scripts.lock_inputs import lock_inputs
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PACKAGES = [
+    "contract/jelmore_contract",
+    "session-image/jelmore_agent",
+    "operator/jelmore_operator",
+    "api/jelmore_api",
+    "local/jelmore_local",
+    "client/jelmore",
+]
+
+
+def pinned(lock: str) -> dict[str, str]:
+    """Distribution to version, as a lock has them."""
+    text = (ROOT / "requirements" / lock).read_text()
+    return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^\]]*\])?==([^ ;\\]+)", text, re.MULTILINE))
+
+
+def test_locks_are_there() -> None:
+    assert [lock.name for lock in LOCKS] == ["dev.txt", "runtime.txt", "uv.txt"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_was_compiled_from_the_present_dependencies(lock: Path) -> None:
+    recorded = re.search(r"^# inputs: sha256:([0-9a-f]{64})$", lock.read_text(), re.MULTILINE)
+    assert recorded, f"{lock.name} has no line of its inputs: run `make lock`"
+    assert recorded[1] == lock_inputs(), f"{lock.name} is older than pyproject.toml: run `make lock`"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_names_no_registry_and_no_machine(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    assert "--index-url" not in text
+    assert "--find-links" not in text
+    assert not re.search(r"(^|\s)(/|file:|~)", text)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_pin_of_a_lock_has_a_hash(lock: Path) -> None:
+    entries = re.findall(r"^[a-z0-9].*==.*(?:\n    .*)*", lock.read_text(), re.MULTILINE)
+    assert entries
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_one_environment_serves_running_and_developing() -> None:
+    runtime, dev = pinned("runtime.txt"), pinned("dev.txt")
+    assert runtime.items() <= dev.items()
+
+
+def test_no_lock_file_that_records_where_packages_came_from() -> None:
+    assert not (ROOT / "uv.lock").exists()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_typed_and_stands_one_level_down(package: str) -> None:
+    folder = ROOT / package
+    assert (folder / "py.typed").is_file()
+    assert (folder / "__init__.py").is_file()
+    assert not (folder.parent / "__init__.py").exists(), "a package there would shadow the standard library"
+
+
+def test_every_package_is_in_the_wheel_and_on_the_development_path() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"]["packages"] == PACKAGES
+    assert build["dev-mode-dirs"] == [package.split("/")[0] for package in PACKAGES]
+
+
+def test_make_alone_lists_every_target_with_what_it_does() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    # Without the variables of the make that may run this test.
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    listed = subprocess.check_output(["make"], cwd=ROOT, env=env, text=True, timeout=20)
+    described = dict(re.findall(r"^  make (\w+) +(\S.*)$", listed, re.MULTILINE))
+    assert sorted(described) == sorted(phony[1].split())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [ROOT / "setup.sh", ROOT / ".ci/run", *sorted(ROOT.glob("scripts/*.sh"))],
+    ids=lambda script: script.name,
+)
+def test_a_script_can_be_executed_and_parsed(script: Path) -> None:
+    assert os.access(script, os.X_OK)
+    subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
