@@ -1,7 +1,7 @@
 """Prints a hash of everything in pyproject.toml that the locks in requirements/ are compiled from.
 
-`scripts/lock.sh` writes it into each lock, so that a test can tell without a network that a lock is older than
-the dependencies it was made for.
+`scripts/lock.sh` writes it into each lock, so that a test can tell without a network that a lock is older
+than the dependencies it was made for.
 """
 
 import hashlib
