@@ -21,14 +21,13 @@ case $profile in
         ;;
 esac
 
+here=$(pwd -P)
 venv=.venv
 unfinished=$venv/.unfinished
 
-# dev contains runtime at the same versions, so either stamp will do for runtime. The folder is part of the key since
-# the scripts in a virtual environment hold absolute paths.
-key() {
-    { cat "requirements/$1.txt" requirements/uv.txt pyproject.toml scripts/bootstrap.sh; echo "$PWD ${PYTHON:-}"; } |
-        sha256sum | cut -c1-64
+# What the installed packages follow from.
+key() { # PROFILE
+    cat "requirements/$1.txt" requirements/uv.txt pyproject.toml scripts/bootstrap.sh | sha256sum
 }
 
 stamped() { # PROFILE
@@ -36,23 +35,34 @@ stamped() { # PROFILE
     stamp=$(cat "$venv/.stamp-$1" 2>/dev/null) && [ "$stamp" = "$(key "$1")" ]
 }
 
-ready() {
-    # The interpreter that the environment was made from can be uninstalled: then the link in bin leads nowhere.
+# Whether there is a whole environment of this folder (the scripts in it hold absolute paths) and of PYTHON, where one
+# is named. The interpreter that it was made from can be uninstalled: then the link in bin leads nowhere.
+usable() {
+    local folder python
     [ -x $venv/bin/python ] && [ ! -e $unfinished ] || return 1
-    stamped "$profile" || { [ "$profile" = runtime ] && stamped dev; }
+    { read -r folder && read -r python; } 2>/dev/null <$venv/.made-for || return 1
+    [ "$folder" = "$here" ] && [ "${PYTHON:-$python}" = "$python" ]
 }
 
-# A slow step runs beside the shell, so that a signal ends the step as well and not just its parent.
+# dev contains runtime at the same versions, so either stamp will do for runtime.
+ready() {
+    usable && { stamped "$profile" || { [ "$profile" = runtime ] && stamped dev; }; }
+}
+
+# A slow step runs beside the shell, in a process group of its own, so that a signal ends all of it.
 step() {
-    "$@" &
-    child=$!
-    wait "$child"
+    set -m
+    "$@" </dev/null &
+    group=$!
+    set +m
+    wait "$group"
+    group=
 }
 stop() { # SIGNAL NUMBER
     trap '' TERM INT HUP
-    if [ -n "${child:-}" ]; then
-        kill -TERM "$child" 2>/dev/null || true
-        wait "$child" 2>/dev/null || true
+    if [ -n "${group:-}" ]; then
+        kill -TERM -- "-$group" 2>/dev/null || true
+        wait "$group" 2>/dev/null || true
     fi
     exit $((128 + $1))
 }
@@ -69,14 +79,14 @@ inherit_index() {
 
 make_environment() {
     local python
-    if [ -e $unfinished ] || ! $venv/bin/python -c '' 2>/dev/null || [ "$(cat $venv/.made-for 2>/dev/null)" != "$PWD ${PYTHON:-}" ]; then
+    if ! usable; then
         python=$(scripts/find-python.sh)
         echo "Making .venv with $("$python" --version) ..." >&2
         rm -rf $venv
         mkdir $venv
         : >$unfinished
         step "$python" -m venv $venv
-        echo "$PWD ${PYTHON:-}" >$venv/.made-for
+        printf '%s\n' "$here" "${PYTHON:-$python}" >$venv/.made-for
     fi
     : >$unfinished
     rm -f $venv/.stamp-*
@@ -84,7 +94,7 @@ make_environment() {
         --only-binary :all: --requirement requirements/uv.txt
     inherit_index
     echo "Installing requirements/$profile.txt ..." >&2
-    export VIRTUAL_ENV=$PWD/$venv
+    export VIRTUAL_ENV=$here/$venv
     step $venv/bin/uv pip sync --quiet --require-hashes --no-config "requirements/$profile.txt" requirements/uv.txt
     # Built by the locked hatchling: nothing is fetched here.
     step $venv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation --no-config --editable .

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+# Before any of them is imported, since they import each other.
+pytest.register_assert_rewrite("tests.support")
+
 _SUPPORT = Path(__file__).parent / "support"
 
 pytest_plugins = [

@@ -10,7 +10,7 @@ import pytest
 
 from scripts.lock_inputs import lock_inputs
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PACKAGES = [
     "contract/jelmore_contract",
