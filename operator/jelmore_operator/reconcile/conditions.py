@@ -1,0 +1,54 @@
+"""Conditions, as Kubernetes has them: each changes its time only when its status changes."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from jelmore_contract.resource import Condition
+from jelmore_contract.states import Phase, SessionState
+from jelmore_operator.reconcile.observed import Observed
+from jelmore_operator.reconcile.plan import Verdict
+
+READY = "Ready"
+AGENT_CONNECTED = "AgentConnected"
+WORKSPACE_READY = "WorkspaceReady"
+CREDENTIALS_READY = "CredentialsReady"
+DURABLE = "Durable"
+#: Only there while the session has failed; its time says since when, so that an input sent later counts as
+#: another try.
+STALLED = "Stalled"
+
+
+def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    return next((condition for condition in conditions if condition.type == kind), None)
+
+
+def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: datetime) -> list[Condition]:
+    before = observed.resource.status.conditions
+    runtime, report = observed.runtime, observed.own_report
+    ready = runtime.agent and report is not None and report.phase is Phase.READY and verdict.reason == "Ready"
+    connected = runtime.agent and report is not None and report.phase in (Phase.STARTING, Phase.READY)
+    found = [
+        _condition(before, READY, ready, verdict.reason, "", now),
+        _condition(before, AGENT_CONNECTED, connected, "Reporting" if connected else "NoAgent", "", now),
+        _problem(before, WORKSPACE_READY, observed.workspace_problem, now),
+        _problem(before, CREDENTIALS_READY, observed.credentials_problem, now),
+        _condition(before, DURABLE, observed.durable, "Kept" if observed.durable else "Ephemeral", "", now),
+    ]
+    if state is SessionState.FAILED:
+        earlier = () if verdict.failed_anew else before
+        found.append(_condition(earlier, STALLED, True, verdict.reason, verdict.message or "", now))
+    return found
+
+
+def _problem(before: Iterable[Condition], kind: str, problem: str | None, now: datetime) -> Condition:
+    return _condition(before, kind, problem is None, "NotReady" if problem else "Found", problem or "", now)
+
+
+def _condition(
+    before: Iterable[Condition], kind: str, holds: bool, reason: str, message: str, now: datetime
+) -> Condition:
+    status: Literal["True", "False"] = "True" if holds else "False"
+    last = find(before, kind)
+    since = last.last_transition_time if last is not None and last.status == status else now
+    return Condition(type=kind, status=status, reason=reason, message=message, last_transition_time=since)

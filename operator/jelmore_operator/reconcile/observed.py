@@ -1,0 +1,86 @@
+"""What is seen of one session at one moment: all that a decision may depend on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jelmore_contract.report import Report
+from jelmore_contract.resource import ClaudeSession
+from jelmore_contract.states import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class SeenReport:
+    """The agent's last report and its place in the stream."""
+
+    report: Report
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenInput:
+    """The last `input` command of the session: its place in the stream, and when the stream took it."""
+
+    seq: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What runs of the session, and what is remembered of its last starts (in a record beside it, so that
+    it outlives a restart).
+
+    agent_stale: the agent was started with another configuration than it would get now. stopping_since:
+    when the launcher was asked to end. starts: of launcher or agent since the session last ran well, oldest
+    first. report_seq: the session's last report when the runtime was started; a later one is this runtime's
+    own. spooled: the session's disk holds what a CLI may have said. logs: where a person finds the logs,
+    for messages.
+    """
+
+    launcher: bool = False
+    agent: bool = False
+    agent_stale: bool = False
+    stopping_since: datetime | None = None
+    starts: tuple[datetime, ...] = ()
+    report_seq: int = 0
+    spooled: bool = False
+    logs: str = "its logs"
+
+    @property
+    def alive(self) -> bool:
+        return self.launcher or self.agent
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """shutdown_by: the environment of all sessions is going away, at the latest then. The problems are
+    sentences that say what is wrong and what to do. durable: the session's disk outlives its processes and
+    their host's restart.
+    """
+
+    resource: ClaudeSession
+    runtime: Runtime = Runtime()
+    report: SeenReport | None = None
+    last_input: SeenInput | None = None
+    shutdown_by: datetime | None = None
+    workspace_problem: str | None = None
+    credentials_problem: str | None = None
+    durable: bool = True
+
+    @property
+    def own_report(self) -> Report | None:
+        """The last report, unless it is the last word of an earlier runtime: that says nothing of the one
+        that came after it.
+        """
+        seen = self.report
+        if seen is None:
+            return None
+        last_word = seen.report.phase in (Phase.ENDED, Phase.FAILED)
+        return None if last_word and seen.seq <= self.runtime.report_seq else seen.report
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that the session's disk holds is in the log: no process and no disk may be removed
+        before.
+        """
+        report = self.own_report
+        return not self.runtime.spooled or (report is not None and report.drained)

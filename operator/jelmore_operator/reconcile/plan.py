@@ -1,0 +1,114 @@
+"""What is to be done about one session, in order. Abstract: an actuator knows what a runtime is made of."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from jelmore_contract.resource import SessionStatus
+from jelmore_contract.states import SessionState
+
+
+class StopReason(StrEnum):
+    DELETED = "deleted"
+    SUSPENDED = "suspended"
+    HIBERNATED = "hibernated"
+    SHUTDOWN = "shutdown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StartRuntime:
+    """Starts launcher and agent after whatever is left of an earlier runtime is gone: never two CLIs on one
+    transcript.
+
+    fresh: the session did not just crash, so earlier starts are forgotten.
+    """
+
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RestartAgent:
+    """Starts the agent anew; the launcher and its CLI go on. crashed: it was found dead, which counts for
+    the back-off.
+    """
+
+    crashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopRuntime:
+    """Asks the launcher to end the CLI cleanly; the agent publishes the rest and ends by itself."""
+
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class KillRuntime:
+    """Ends at once whatever is left of the runtime. The session's disk stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishCreated:
+    """`session.created`, if it is not in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishState:
+    """`session.state_changed` into `to`, if the last one says otherwise."""
+
+    to: SessionState
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTerminated:
+    """`session.terminated`, if it is not in the log."""
+
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStatus:
+    status: SessionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetResource:
+    """Removes what the session owns beside its log, then lets the resource go."""
+
+
+type Action = (
+    StartRuntime
+    | RestartAgent
+    | StopRuntime
+    | KillRuntime
+    | PublishCreated
+    | PublishState
+    | PublishTerminated
+    | WriteStatus
+    | ForgetResource
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """requeue: look again after this many seconds, whatever happens until then; None: when something
+    changes.
+    """
+
+    actions: tuple[Action, ...] = ()
+    requeue: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one policy decides. state: None leaves it to the agent's report. failed_anew: it fails now, and
+    was not failed before (or was tried again since). reason: one CamelCase word for the condition Ready.
+    """
+
+    reason: str
+    actions: tuple[Action, ...] = ()
+    state: SessionState | None = None
+    message: str | None = None
+    requeue: float | None = None
+    failed_anew: bool = False

@@ -1,0 +1,54 @@
+"""Run: a session that no other policy holds back has a launcher and an agent, both alive."""
+
+from datetime import datetime
+
+from jelmore_contract.states import Phase, SessionState
+from jelmore_operator.reconcile import backoff
+from jelmore_operator.reconcile.observed import Observed
+from jelmore_operator.reconcile.plan import Action, RestartAgent, StartRuntime, StopReason, Verdict
+from jelmore_operator.reconcile.policies.failure import ADVICE
+from jelmore_operator.reconcile.winding import wind_down
+
+_AT_REST = (SessionState.HIBERNATED, SessionState.FAILED)
+
+
+def run(observed: Observed, now: datetime) -> Verdict:
+    runtime = observed.runtime
+    resting = observed.resource.status.state in _AT_REST
+    if runtime.stopping_since is not None and runtime.alive:
+        # It was being stopped when it was wanted again: let it end, then start it.
+        winding = wind_down(observed, now, StopReason.HIBERNATED)
+        return Verdict("Starting", winding.actions, requeue=winding.requeue)
+    if runtime.launcher and runtime.agent:
+        return _running(observed)
+    fresh = not runtime.alive and (resting or _ended(observed) or not runtime.starts)
+    start: Action = (
+        StartRuntime(fresh) if not runtime.launcher or _ended(observed) else RestartAgent(crashed=True)
+    )
+    state = SessionState.PENDING if resting else None
+    if fresh:
+        return Verdict("Starting", (start,), state)
+    if backoff.crash_loop(runtime.starts, now):
+        return _crash_looping(observed, now)
+    pause = backoff.wait(runtime.starts, now)
+    return Verdict("Starting", () if pause else (start,), state, requeue=pause or None)
+
+
+def _running(observed: Observed) -> Verdict:
+    actions = (RestartAgent(crashed=False),) if observed.runtime.agent_stale else ()
+    report = observed.own_report
+    ready = report is not None and report.phase is Phase.READY
+    return Verdict("Ready" if ready else "Starting", actions)
+
+
+def _ended(observed: Observed) -> bool:
+    report = observed.own_report
+    return report is not None and report.phase is Phase.ENDED
+
+
+def _crash_looping(observed: Observed, now: datetime) -> Verdict:
+    count = backoff.recent(observed.runtime.starts, now)
+    minutes = int(backoff.WINDOW.total_seconds() // 60)
+    what = f"The session's processes ended by themselves {count} times within {minutes} minutes"
+    message = f"{what}: see {observed.runtime.logs}. {ADVICE}"
+    return Verdict("CrashLoop", (), SessionState.FAILED, message, failed_anew=True)
