@@ -1,4 +1,6 @@
-"""What an agent is told when it is started: one JSON file, written by whoever reconciles, read once. It holds no secret."""
+"""What an agent is told when it is started: one JSON file, written by whoever reconciles, read once. It holds no
+secret.
+"""
 
 from typing import Any
 
@@ -6,7 +8,9 @@ import msgspec
 
 
 class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """Paths are absolute. Credentials for the model are not here: they reach the CLI through the launcher's environment."""
+    """Paths are absolute. Credentials for the model are not here: they reach the CLI through the launcher's
+    environment.
+    """
 
     session_id: str
     namespace: str

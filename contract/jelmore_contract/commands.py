@@ -9,7 +9,8 @@ import msgspec
 from jelmore_contract.events import encode_json
 from jelmore_contract.states import Decision
 
-#: The largest text or content of one input, in bytes of JSON: with its envelope it must fit NATS' default max_payload of 1 MiB.
+#: The largest text or content of one input, in bytes of JSON: with its envelope it must fit NATS' default max_payload
+#: of 1 MiB.
 MAX_INPUT_BYTES = 1_000_000
 
 

@@ -1,4 +1,6 @@
-"""Why things fail, in words that are the same in events (`session.error`), REST problem documents and status messages."""
+"""Why things fail, in words that are the same in events (`session.error`), REST problem documents and status
+messages.
+"""
 
 from enum import StrEnum
 

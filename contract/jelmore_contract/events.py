@@ -1,10 +1,10 @@
 """Events: the envelope as bytes, the types, and the shape of each payload.
 
-An event is `{"id", "event_type", "session_id", "timestamp", "payload"}`; readers get `seq`, the stream sequence, added in front. The
-payload of `session.output` is the CLI's line whole and unchanged, so envelopes are spliced from bytes and never decoded and encoded again.
-Beside `payload` may stand `"encoding"`: `base64` (the payload is `{"base64": …}`: the line was no JSON or no UTF-8) or `blob` (the
-payload is `{"blob": name, "size": bytes}`: the payload proper lies in chunks under that name).
-"""
+An event is `{"id", "event_type", "session_id", "timestamp", "payload"}`; readers get `seq`, the stream sequence,
+added in front. The payload of `session.output` is the CLI's line whole and unchanged, so envelopes are spliced from
+bytes and never decoded and encoded again. Beside `payload` may stand `"encoding"`: `base64` (the payload is
+`{"base64": …}`: the line was no JSON or no UTF-8) or `blob` (the payload is `{"blob": name, "size": bytes}`: the
+payload proper lies in chunks under that name)."""
 
 import base64
 import json
@@ -32,6 +32,10 @@ class EventType(StrEnum):
     TERMINATED = "session.terminated"
 
 
+#: A partial message on `jelmore.live.…`: never stored, since the full message follows as an event.
+LIVE_OUTPUT = "session.output_delta"
+
+
 class Encoding(StrEnum):
     """How a payload that is not plain JSON stands in its event."""
 
@@ -53,7 +57,13 @@ class Created(TypedDict):
 
 StateChanged = TypedDict(
     "StateChanged",
-    {"from": str | None, "to": str, "waiting_for": NotRequired[str], "message": NotRequired[str], "run": NotRequired[int]},
+    {
+        "from": str | None,
+        "to": str,
+        "waiting_for": NotRequired[str],
+        "message": NotRequired[str],
+        "run": NotRequired[int],
+    },
 )
 DirectoryChanged = TypedDict("DirectoryChanged", {"from": str | None, "to": str, "turn": int})
 
@@ -139,6 +149,10 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def now() -> str:
+    return rfc3339(datetime.now(UTC))
+
+
 def encode_event(
     event_id: str, event_type: str, session_id: str, timestamp: str, payload: bytes, encoding: Encoding | None = None
 ) -> bytes:
@@ -187,7 +201,9 @@ def decode_event(event: bytes) -> Envelope:
     match = _HEAD.match(event)
     if match and event.endswith(b"}"):
         parts = [part.decode() if part is not None else None for part in match.groups()]
-        return Envelope(parts[0] or "", parts[1] or "", parts[2] or "", parts[3] or "", parts[4], event[match.end() : -1])
+        return Envelope(
+            parts[0] or "", parts[1] or "", parts[2] or "", parts[3] or "", parts[4], event[match.end() : -1]
+        )
     try:
         loose = msgspec.json.decode(event, type=_Loose)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -196,7 +212,9 @@ def decode_event(event: bytes) -> Envelope:
 
 
 def is_json(line: bytes) -> bool:
-    """Whether a line can stand in an envelope as it is: strict JSON (RFC 8259) in UTF-8. Escaped lone surrogates are JSON."""
+    """Whether a line can stand in an envelope as it is: strict JSON (RFC 8259) in UTF-8. Escaped lone surrogates are
+    JSON.
+    """
     try:
         msgspec.json.decode(line)
         return True

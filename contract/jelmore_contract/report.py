@@ -1,9 +1,8 @@
 """The agent's report: where it stands, on `jelmore.agent.<namespace>.<session_id>`, one message a session.
 
-It is stored atomically with the events that led to it (each replaces the one before), so that whoever reconciles reads the last one
-and needs no history, and so that the agent finds where it stopped publishing. Its subject has one writer: a stale last sequence there
-tells a zombie.
-"""
+It is stored atomically with the events that led to it (each replaces the one before), so that whoever reconciles
+reads the last one and needs no history, and so that the agent finds where it stopped publishing. Its subject has one
+writer: a stale last sequence there tells a zombie."""
 
 import msgspec
 
@@ -13,10 +12,9 @@ from jelmore_contract.states import Phase, SessionState, WaitingFor
 class Cursor(msgspec.Struct, frozen=True, order=True, array_like=True):
     """Place of an event in the order in which a session's disk tells it. Ordered by its fields.
 
-    run: number of the CLI's run. offset: bytes of the spool read up to and with the record. source: 0 the spool, 1 the agent's facts
-    (a fact comes after the line that ended at its offset). fact: byte offset of the end of the fact in its file, 0 for a line.
-    index: the events of one record are numbered from 0.
-    """
+    run: number of the CLI's run. offset: bytes of the spool read up to and with the record. source: 0 the spool, 1
+    the agent's facts (a fact comes after the line that ended at its offset). fact: byte offset of the end of the fact
+    in its file, 0 for a line. index: the events of one record are numbered from 0."""
 
     run: int
     offset: int

@@ -1,8 +1,8 @@
 """The session resource: `ClaudeSession`, spec and status, with a default for every field (design section 3).
 
-The one source of the REST schemas, of the custom resource definition and of what reconciles: camelCase in the resource, snake_case in
-REST, by one alias generator. Everything is bounded, since unbounded lists and strings are refused by the cost limit of CEL rules.
-"""
+The one source of the REST schemas, of the custom resource definition and of what reconciles: camelCase in the
+resource, snake_case in REST, by one alias generator. Everything is bounded, since unbounded lists and strings are
+refused by the cost limit of CEL rules."""
 
 import re
 from datetime import datetime
@@ -15,15 +15,17 @@ from pydantic.alias_generators import to_camel
 
 from jelmore_contract.states import SessionState, WaitingFor
 
-API_VERSION = "jelmore.dev/v1alpha1"
-KIND = "ClaudeSession"
+API_VERSION: Literal["jelmore.dev/v1alpha1"] = "jelmore.dev/v1alpha1"
+KIND: Literal["ClaudeSession"] = "ClaudeSession"
 DEFAULT_NAMESPACE = "default"
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 #: `"30m"`, `"1h30m"`, `"90s"`.
-Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$", min_length=2, max_length=21)]
+Duration = Annotated[
+    str, StringConstraints(pattern=r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$", min_length=2, max_length=21)
+]
 ToolRule = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
@@ -66,11 +68,11 @@ class Workspace(ContractModel):
         None,
         min_length=1,
         max_length=4096,
-        description="An existing folder of this machine, below one of the allowed roots. Without it, a fresh folder a session.",
+        description="An existing folder, below one of the allowed roots. Without it, a fresh folder a session.",
     )
     trust_settings: bool = Field(
         False,
-        description="Read the workspace's own .claude settings, commands, skills and agents. They can redirect credentials and run hooks.",
+        description="Read the workspace's own .claude settings and commands, which can redirect credentials.",
     )
 
     @field_validator("path")
@@ -101,11 +103,19 @@ class SessionSpec(ContractModel):
     """What is asked for."""
 
     query: str | None = Field(None, min_length=1, max_length=200_000, description="The first input.")
-    model: str | None = Field(None, min_length=1, max_length=128, description="Model name or alias; Claude Code's default without it.")
+    model: str | None = Field(
+        None, min_length=1, max_length=128, description="Model name or alias; Claude Code's default without it."
+    )
     permission_mode: PermissionMode = Field(PermissionMode.ACCEPT_EDITS, description="Claude Code's permission mode.")
-    allowed_tools: list[ToolRule] = Field(default_factory=list, max_length=128, description="Permission rules that allow without asking.")
-    disallowed_tools: list[ToolRule] = Field(default_factory=list, max_length=128, description="Permission rules that deny.")
-    append_system_prompt: str | None = Field(None, max_length=65_536, description="Added to Claude Code's system prompt.")
+    allowed_tools: list[ToolRule] = Field(
+        default_factory=list, max_length=128, description="Permission rules that allow without asking."
+    )
+    disallowed_tools: list[ToolRule] = Field(
+        default_factory=list, max_length=128, description="Permission rules that deny."
+    )
+    append_system_prompt: str | None = Field(
+        None, max_length=65_536, description="Added to Claude Code's system prompt."
+    )
     mcp_servers: dict[str, dict[str, JsonValue]] = Field(
         default_factory=dict, max_length=32, description="MCP servers by name, as in Claude Code's --mcp-config."
     )
@@ -113,7 +123,9 @@ class SessionSpec(ContractModel):
     workspace: Workspace = Field(default_factory=Workspace)
     approvals: Approvals = Field(default_factory=Approvals)
     lifecycle: Lifecycle = Field(default_factory=Lifecycle)
-    session_id: UUID | None = Field(None, description="The session's id where a resource is restored; otherwise metadata.uid.")
+    session_id: UUID | None = Field(
+        None, description="The session's id where a resource is restored; otherwise metadata.uid."
+    )
 
     @field_validator("query")
     @classmethod

@@ -1,4 +1,6 @@
-"""The words for where a session, an input and an approval stand. The same words in the CRD, REST, events, tables and code."""
+"""The words for where a session, an input and an approval stand. The same words in the CRD, REST, events, tables and
+code.
+"""
 
 from enum import StrEnum
 

@@ -15,7 +15,8 @@ ALL_REPORTS = "jelmore.agent.>"
 ALL_LIVE = "jelmore.live.>"
 STREAM_SUBJECTS = (ALL_EVENTS, ALL_COMMANDS, ALL_BLOBS, ALL_REPORTS)
 
-# A namespace is a Kubernetes DNS label; what else a subject could be built from must not hold dots, blanks or wildcards.
+# A namespace is a Kubernetes DNS label; what else a subject could be built from must not hold dots, blanks or
+# wildcards.
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
