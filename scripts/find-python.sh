@@ -5,12 +5,16 @@
 set -uo pipefail
 
 # A candidate counts only if it runs: pyenv's shims exist for every version that is installed, active or not.
+# Exit code 3: new enough, but Debian's packages without the one that holds ensurepip.
 usable() {
     "$1" -c '
 import sys
 if sys.version_info < (3, 12):
     sys.exit(1)
-import ensurepip, venv
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit(3)
 print(sys.executable)' 2>/dev/null
 }
 
@@ -30,9 +34,16 @@ candidates=(
     python3 python
 )
 for candidate in "${candidates[@]}"; do
-    if command -v "$candidate" >/dev/null && usable "$candidate"; then exit 0; fi
+    command -v "$candidate" >/dev/null || continue
+    usable "$candidate" && exit 0
+    if [ $? -eq 3 ]; then bare=${bare:-$candidate}; fi
 done
 
+if [ -n "${bare:-}" ]; then
+    echo "$bare is new enough for Jelmore, but lacks the venv module. Install it, then try again:" \
+        "apt install ${bare##*/}-venv" >&2
+    exit 1
+fi
 found=$(python3 --version 2>/dev/null || echo "no python3")
 cat >&2 <<MESSAGE
 Jelmore needs Python 3.12 or later with the venv module; found only: $found.

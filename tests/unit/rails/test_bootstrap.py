@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,6 +91,14 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def ended(pid: int) -> bool:
+    """An orphan's remains are init's to clear away, which may take a while."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 ALL = ["venv", "tool", "sync", "install"]
 
 
@@ -154,7 +163,7 @@ def test_a_signal_half_way_ends_every_process_and_the_next_run_starts_afresh(
         process.send_signal(ending)
         assert process.communicate(timeout=20)[0] == ""
     assert process.returncode == 128 + ending
-    wait_for(lambda: not Path(f"/proc/{held.read_text().strip()}").exists())
+    wait_for(lambda: ended(int(held.read_text())))
     (checkout.folder / "hold").unlink()
     checkout.steps()
     assert checkout.run("runtime")[0] == 0
@@ -174,3 +183,25 @@ def test_two_at_once_make_it_once(checkout: Checkout) -> None:
 def test_an_unknown_profile_is_a_usage_error(checkout: Checkout) -> None:
     assert checkout.run("production")[0] == 2
     assert checkout.steps() == []
+
+
+def test_make_up_is_one_process_that_is_told_of_sigterm_and_waited_for(checkout: Checkout) -> None:
+    shutil.copy(ROOT / "Makefile", checkout.folder / "Makefile")
+    checkout.run("runtime")
+    checkout.script(
+        ".venv/bin/jelmore",
+        "#!/usr/bin/env bash\n"
+        "trap 'echo in order >stopped; kill $!; exit 0' TERM\n"
+        "sleep 60 & echo $$ $PPID >up\n"
+        "wait\n",
+    )
+    up = checkout.folder / "up"
+    env = {"PATH": os.environ["PATH"], "HOME": str(checkout.folder)}
+    with subprocess.Popen(["make", "up"], cwd=checkout.folder, env=env, stderr=subprocess.DEVNULL) as make:
+        wait_for(lambda: up.exists() and up.read_text().endswith("\n"))
+        process, parent = up.read_text().split()
+        assert int(parent) == make.pid, "a shell between make and jelmore would keep SIGTERM to itself"
+        make.terminate()
+        make.wait(timeout=20)
+    assert (checkout.folder / "stopped").read_text() == "in order\n"
+    assert ended(int(process))

@@ -32,9 +32,7 @@ class Machine:
 
     def find(self, **env: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": str(self.bin), "HOME": str(self.home), **env}
-        return subprocess.run(
-            [SCRIPT], env=environment, capture_output=True, text=True, timeout=20, check=False
-        )
+        return subprocess.run([SCRIPT], env=environment, capture_output=True, text=True, timeout=20, check=False)
 
 
 @pytest.fixture
@@ -42,9 +40,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "version"), [("python3.12", "3.12"), ("python3.13", "3.13"), ("python3", "3.14")]
-)
+@pytest.mark.parametrize(("name", "version"), [("python3.12", "3.12"), ("python3.13", "3.13"), ("python3", "3.14")])
 def test_on_path_beside_an_older_default(machine: Machine, name: str, version: str) -> None:
     interpreter(machine.bin / "python3", "3.11")
     path = interpreter(machine.bin / name, version)
@@ -88,8 +84,13 @@ def test_a_python_that_cannot_make_environments_is_passed_over(machine: Machine)
     assert machine.find().stdout == f"{path}\n"
 
 
+def test_a_python_without_the_venv_module_says_which_package_is_missing(machine: Machine) -> None:
+    interpreter(machine.bin / "python3", "3.12", spoil="sys.modules['ensurepip'] = None")
+    found = machine.find()
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "python3-venv" in found.stderr
+
+
 def test_this_machine_has_one() -> None:
-    found = subprocess.check_output(
-        [SCRIPT], env={**os.environ, "PYTHON": sys.executable}, text=True, timeout=20
-    )
+    found = subprocess.check_output([SCRIPT], env={**os.environ, "PYTHON": sys.executable}, text=True, timeout=20)
     assert Path(found.strip()).exists()
