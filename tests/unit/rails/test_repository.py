@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jelmore_api.settings import Settings
 from scripts.lock_inputs import lock_inputs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,3 +98,12 @@ def test_make_alone_lists_every_target_with_what_it_does() -> None:
 def test_a_script_can_be_executed_and_parsed(script: Path) -> None:
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
+
+
+def test_the_example_and_the_readme_have_every_setting() -> None:
+    # `model` is what `jelmore up` tells the API, not what a user sets.
+    settings = {f"JELMORE_{name.upper()}" for name in Settings.model_fields if name != "model"}
+    example = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    readme = set(re.findall(r"`([A-Z_]+)`", (ROOT / "README.md").read_text()))
+    assert settings <= example
+    assert example <= readme
