@@ -1,0 +1,96 @@
+"""Owns the Claude Code CLI of one session: starts it as the agent asks, feeds it, reports its end, outlives
+the agent.
+
+Run by its path, `python -I -S …/launcher.py --socket PATH --pid-file PATH`; standard library only, since it
+stands in Claude's container. What it says to the agent and hears from it is in link.md, when it does what in
+launcher_policy.py. It holds no state but the processes themselves: when it dies, the CLI dies with it, and
+the agent starts a new run.
+"""
+
+# pathlib would cost the launcher a megabyte.
+# ruff: noqa: PTH100, PTH108, PTH120, PTH123
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+if not __package__:  # run by path in isolated mode, where its own package is not found
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from jelmore_agent import launcher_process
+from jelmore_agent.launcher_loop import Launcher
+from jelmore_agent.launcher_policy import Limits
+
+
+def main() -> None:
+    options = _options()
+    try:
+        nonce = _nonce(options.nonce_file)
+        launcher_process.harden()
+        with _pid_file(options.pid_file):
+            limits = Limits(options.grace, options.orphan_timeout, options.min_free)
+            Launcher(options.socket, nonce, limits, _wake_on_signals()).run()
+    except OSError as error:
+        sys.exit(f"launcher: {error}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="launcher.py", formatter_class=_Formatter)
+    parser.add_argument("--socket", required=True, metavar="PATH", help="where the agent listens")
+    parser.add_argument("--pid-file", required=True, metavar="PATH", help="gets this process's number and start time")
+    parser.add_argument("--nonce-file", metavar="PATH", help="what the agent knows us by (or JELMORE_NONCE)")
+    parser.add_argument("--grace", type=float, default=30, metavar="S", help="after SIGTERM, the agent's share")
+    parser.add_argument("--orphan-timeout", type=float, default=0, metavar="S", help="without an agent (0: no limit)")
+    parser.add_argument("--min-free", type=int, default=64 << 20, metavar="BYTES", help="below it the CLI stands still")
+    return parser.parse_args()
+
+
+class _Formatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)  # to ask for the terminal's width would import a megabyte
+
+
+def _nonce(path: str | None) -> str:
+    if path is None:
+        nonce = os.environ.get("JELMORE_NONCE", "")
+    else:
+        with open(path, encoding="ascii") as file:
+            nonce = file.read().strip()
+    if not nonce:
+        raise OSError("no nonce: name a file that holds it with --nonce-file, or set JELMORE_NONCE")
+    return nonce
+
+
+@contextmanager
+def _pid_file(path: str) -> Iterator[None]:
+    """Holds `PID STARTTIME` (clock ticks since boot: together they name one process), locked while this
+    process lives.
+
+    Raises OSError if another launcher holds it: there are never two CLIs on one transcript.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(f"another launcher of this session is running: {path} is locked") from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()} {launcher_process.start_time(os.getpid())}\n".encode(), 0)
+    yield
+    os.unlink(path)
+
+
+def _wake_on_signals() -> int:
+    """A descriptor that gives the number of each SIGTERM and SIGCHLD as a byte."""
+    readable, writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    return readable
+
+
+if __name__ == "__main__":
+    main()

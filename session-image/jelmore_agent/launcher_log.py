@@ -1,0 +1,16 @@
+"""The launcher's log: one line of JSON on stderr, rarely. Standard library only."""
+
+import json
+import os
+import time
+from contextlib import suppress
+
+
+def log(event: str, **fields: object) -> None:
+    """Never what the CLI printed or was given: it may hold secrets. A log that cannot be written stops
+    nothing.
+    """
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    line = json.dumps({"timestamp": now, "part": "launcher", "event": event, **fields}) + "\n"
+    with suppress(OSError):
+        os.write(2, line.encode())

@@ -1,0 +1,66 @@
+"""Unix sockets with long paths, over the remains of dead listeners, whatever the umask."""
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jelmore_agent.unix_socket import connect, listen
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Longer than the 107 bytes of a socket address."""
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    return str(folder / "agent.sock")
+
+
+def greets(listener: socket.socket, path: str) -> bool:
+    with connect(path) as near:
+        far, _ = listener.accept()
+        with far:
+            far.send(b"hello")
+            return near.recv(5) == b"hello"
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_listener_is_its_owners_alone(path: str) -> None:
+    with listen(path) as listener:
+        assert greets(listener, path)
+        assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+        assert os.listdir(Path(path).parent) == ["agent.sock"]
+
+
+def test_a_dead_listeners_file_is_replaced(path: str) -> None:
+    listen(path).close()
+    with pytest.raises(ConnectionRefusedError):
+        connect(path)
+    with listen(path) as listener:
+        assert greets(listener, path)
+
+
+def test_nobody_there(path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        connect(path)
+    with pytest.raises(FileNotFoundError):
+        connect("/nowhere/at/all/agent.sock")
+
+
+def test_no_descriptor_is_left_open(path: str) -> None:
+    before = os.listdir("/proc/self/fd")
+    with listen(path) as listener:
+        assert greets(listener, path)
+    with pytest.raises(OSError, match="refused"):
+        connect(path)
+    assert os.listdir("/proc/self/fd") == before
