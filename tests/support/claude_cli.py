@@ -59,9 +59,7 @@ class Cli:
     async def control(self, subtype: str, **fields: Any) -> None:
         """Send a control request."""
         request = {"subtype": subtype, **fields}
-        await self.send(
-            {"type": "control_request", "request_id": f"req-{len(self.sent)}", "request": request}
-        )
+        await self.send({"type": "control_request", "request_id": f"req-{len(self.sent)}", "request": request})
 
     async def prompt(self, text: str) -> str:
         """Send a user message; gives its uuid."""
@@ -77,9 +75,7 @@ class Cli:
 
     async def allow(self, request: Frame, **changes: Any) -> None:
         """Allow a tool call, its input changed or not."""
-        await self.answer(
-            request, {"behavior": "allow", "updatedInput": {**request["request"]["input"], **changes}}
-        )
+        await self.answer(request, {"behavior": "allow", "updatedInput": {**request["request"]["input"], **changes}})
 
     async def expect(self, kind: str, limit_s: float = 30, **fields: Any) -> Frame:
         """The next frame whose type or subtype is `kind` and whose fields are as given."""

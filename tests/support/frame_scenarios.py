@@ -1,10 +1,12 @@
 """What is recorded of the real CLI: see `record_frames`."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from .claude_cli import Cli
+from .claude_cli import Cli, claude
 from .scripts import Step, agent, ask, bash, edit, error, plan, say, script, write
 
 _QUEUED = "Also tell me when you are done."
@@ -153,9 +155,7 @@ async def partial_messages(cli: Cli) -> None:
 async def killed(cli: Cli) -> None:
     """The CLI is killed while a request for consent is open."""
     await simple(cli)
-    await cli.prompt(
-        script(bash("python3 -c 'print(6 * 7)'"), say("It ran after all."), say("Another turn."))
-    )
+    await cli.prompt(script(bash("python3 -c 'print(6 * 7)'"), say("It ran after all."), say("Another turn.")))
     await cli.expect("can_use_tool")
     # Killed at once, the CLI would not have the unfinished call on its disk.
     await asyncio.sleep(1)
@@ -173,6 +173,13 @@ async def resume_interrupted(cli: Cli) -> None:
     """The killed conversation again, told to go on with its cut turn."""
     await cli.allow(await cli.expect("can_use_tool"))
     await cli.idle()
+
+
+async def slash_commands(cli: Cli) -> None:
+    """The conversation is summarised, then cleared, which gives it another id."""
+    for text in (script(say("Before.")), "/compact", script(say("Between.")), "/clear", script(say("After."))):
+        await cli.prompt(text)
+        await cli.idle()
 
 
 _AUTHOR = {
@@ -195,9 +202,25 @@ SCENARIOS = {
     "api_error": Scenario(api_error, env={"CLAUDE_CODE_MAX_RETRIES": "3"}),
     "queued_input": Scenario(queued_input),
     "partial_messages": Scenario(partial_messages, ("--allowedTools=Bash", "--include-partial-messages")),
+    "slash_commands": Scenario(slash_commands),
     "killed": Scenario(killed, flags=()),
     "resume": Scenario(resume, after="killed"),
     "resume_interrupted": Scenario(
         resume_interrupted, (), {"CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1"}, after="killed"
     ),
 }
+
+
+async def play(name: str, home: Path, url: str) -> Cli:
+    """Run a scenario in a new folder `home`, after the one that it goes on from; gives what was said."""
+    scenario = SCENARIOS[name]
+    workspace = home / "project"
+    session = uuid.uuid5(uuid.NAMESPACE_URL, scenario.after or name)
+    flag = f"--session-id={session}"
+    if scenario.after:
+        await play(scenario.after, home, url)
+        flag = f"--resume={session}"
+    workspace.mkdir(exist_ok=True)
+    async with claude(url, workspace, home / ".claude", flag, *scenario.flags, env=scenario.env) as cli:
+        await scenario.drive(cli)
+    return cli

@@ -10,41 +10,26 @@ import os
 import re
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 
 from jelmore_local.demo.serve import serve
 
-from .claude_cli import Cli, claude
-from .frame_scenarios import SCENARIOS, Scenario
+from .claude_cli import Cli
+from .frame_scenarios import SCENARIOS, play
 
 FRAMES = Path(__file__).parents[1] / "data" / "frames"
 _HOME = "/home/user"
 
 
 async def record(name: str, url: str) -> Cli:
-    """Run one scenario, after the one that it goes on from; gives what was said."""
-    scenario = SCENARIOS[name]
+    """Run one scenario and write down what was said."""
     with tempfile.TemporaryDirectory(prefix="frames-") as folder:
         home = Path(folder)
-        (home / "project").mkdir()
-        session = uuid.uuid5(uuid.NAMESPACE_URL, scenario.after or name)
-        if scenario.after:
-            await _run(SCENARIOS[scenario.after], home, url, f"--session-id={session}")
-        flag = f"--resume={session}" if scenario.after else f"--session-id={session}"
-        cli = await _run(scenario, home, url, flag)
+        cli = await play(name, home, url)
         FRAMES.mkdir(parents=True, exist_ok=True)
         for suffix, lines in (("jsonl", cli.lines), ("stdin.jsonl", cli.sent)):
             (FRAMES / f"{name}.{suffix}").write_bytes(_elsewhere(b"".join(lines), home))
         return cli
-
-
-async def _run(scenario: Scenario, home: Path, url: str, flag: str) -> Cli:
-    async with claude(
-        url, home / "project", home / ".claude", flag, *scenario.flags, env=scenario.env
-    ) as cli:
-        await scenario.drive(cli)
-    return cli
 
 
 def _elsewhere(lines: bytes, home: Path) -> bytes:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 
@@ -20,16 +21,23 @@ async def run(port: int) -> None:
         await stop.wait()
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if port not in range(65536):
+        raise argparse.ArgumentTypeError(f"{port} is no port (0 to 65535)")
+    return port
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m jelmore_local.demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1; 0 takes a free one")
     port: int = parser.parse_args().port
     try:
         asyncio.run(run(port))
     except OSError as error:
         print(
-            f"The demo model cannot serve on port {port}: {error.strerror}. Choose another --port.",
+            f"The demo model cannot serve on port {port}: {os.strerror(error.errno or 0)}. Choose another --port.",
             file=sys.stderr,
         )
         return 1

@@ -91,8 +91,8 @@ def _prompts(text: str, role: str) -> Iterator[str]:
     """The prompts in a text: one folded in counts only if it brings a script of its own."""
     if role == "system" or text.startswith(_CLI_TEXTS):
         yield from (folded for folded in _FOLDED.findall(text) if SCRIPT_OPENS in folded)
-    elif text.strip():
-        yield text
+    elif prompt := text.strip():
+        yield prompt
 
 
 def _last(pattern: re.Pattern[str], text: str) -> str:

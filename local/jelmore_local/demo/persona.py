@@ -133,9 +133,7 @@ def _failed(conversation: Conversation) -> bool:
 
 def _outcome(conversation: Conversation) -> str:
     """The last result that says something of weight: the first failure, else the last."""
-    results = [result for result in conversation.results if result.is_error] or list(
-        conversation.results[-1:]
-    )
+    results = [result for result in conversation.results if result.is_error] or list(conversation.results[-1:])
     return results[0].text[:500] if results else "nothing."
 
 

@@ -1,7 +1,5 @@
 """A Messages API request, as far as the demo model reads it. Fields that it does not know are passed over."""
 
-from typing import Any
-
 import msgspec
 
 
@@ -40,9 +38,9 @@ class Tool(msgspec.Struct):
 
 
 class OutputFormat(msgspec.Struct):
-    """Structured output asked for: a JSON schema, any JSON object by its nature."""
+    """Structured output asked for, by a JSON schema."""
 
-    schema: dict[str, Any] = {}
+    schema: dict[str, object] = {}
 
 
 class OutputConfig(msgspec.Struct):

@@ -4,6 +4,7 @@ They carry the conversation's texts, scripts included, but are no turn of it.
 """
 
 import json
+from collections.abc import Mapping
 
 from .reply import Json, Reply, say
 from .request import Request
@@ -36,10 +37,10 @@ def _title(request: Request) -> str:
     return " ".join(words[:_TITLE_WORDS]) or "Demo session"
 
 
-def _instance(schema: dict[str, Json], words: str) -> Json:
+def _instance(schema: Mapping[str, object], words: str) -> Json:
     """The plainest value that fits a JSON schema, with `words` for every text."""
     options = schema.get("enum")
-    if isinstance(options, list) and options:
+    if isinstance(options, list) and options and isinstance(options[0], str):
         return options[0]
     properties = schema.get("properties")
     if isinstance(properties, dict):

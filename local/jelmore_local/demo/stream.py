@@ -6,7 +6,7 @@ Shapes: https://docs.claude.com/en/docs/build-with-claude/streaming and .../api/
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import pairwise
 
 from .reply import Content, Ending, Json, Refusal, Reply, Text
 
@@ -50,15 +50,13 @@ def tokens(text_bytes: int) -> int:
 
 
 def events(reply: Reply, head: Head) -> Iterator[Chunk]:
-    """The stream of a reply, up to where it is cut or stalls."""
-    if reply.ending is Ending.COMPLETE:
-        yield from _all_events(reply, head)
-        return
-    sent = 0
-    for chunk, is_delta in _events(reply, head):
-        if is_delta and sent == reply.ending_after:
+    """The stream of a reply, up to where it is cut or stalls: after a delta, or before the first content."""
+    deltas_left = reply.ending_after
+    for kind, chunk in _events(reply, head):
+        broken = reply.ending is not Ending.COMPLETE and deltas_left == 0
+        if broken and kind not in ("message_start", "ping"):
             return
-        sent += is_delta
+        deltas_left -= kind == "content_block_delta"
         yield chunk
 
 
@@ -86,42 +84,36 @@ def refusal(answer: Refusal, nonce: str) -> tuple[dict[str, Json], dict[str, str
     }, headers
 
 
-def _all_events(reply: Reply, head: Head) -> Iterator[Chunk]:
-    yield from (chunk for chunk, _ in _events(reply, head))
-
-
-def _events(reply: Reply, head: Head) -> Iterator[tuple[Chunk, bool]]:
-    """Every event of a complete stream, and whether it is a delta of a content."""
-    yield _event("message_start", message=_message(head, [], None, 1)), False
-    yield _event("ping"), False
+def _events(reply: Reply, head: Head) -> Iterator[tuple[str, Chunk]]:
+    """Every event of the whole stream, with its type."""
+    yield _event("message_start", message=_message(head, [], None, 1))
+    yield _event("ping")
     for index, content in enumerate(reply.contents):
         opened = _block(head, index, content)
         if isinstance(content, Text):
             opened["text"] = ""
         else:
             opened["input"] = {}
-        yield _event("content_block_start", index=index, content_block=opened), False
+        yield _event("content_block_start", index=index, content_block=opened)
         for piece in _pieces(content, reply.deltas):
             delta: dict[str, Json] = (
                 {"type": "text_delta", "text": piece}
                 if isinstance(content, Text)
                 else {"type": "input_json_delta", "partial_json": piece}
             )
-            chunk = _event("content_block_delta", index=index, delta=delta)
-            yield Chunk(chunk.data, reply.delay_s), True
-        yield _event("content_block_stop", index=index), False
+            yield _event("content_block_delta", reply.delay_s, index=index, delta=delta)
+        yield _event("content_block_stop", index=index)
     stop: dict[str, Json] = {"stop_reason": _stop_reason(reply), "stop_sequence": None}
-    yield _event("message_delta", delta=stop, usage=_usage(head, _output_tokens(reply))), False
-    yield _event("message_stop"), False
+    yield _event("message_delta", delta=stop, usage=_usage(head, _output_tokens(reply)))
+    yield _event("message_stop")
 
 
-def _event(kind: str, **fields: Json) -> Chunk:
-    return Chunk(f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode())
+def _event(kind: str, pause_s: float = 0.0, **fields: Json) -> tuple[str, Chunk]:
+    data = json.dumps({"type": kind, **fields})
+    return kind, Chunk(f"event: {kind}\ndata: {data}\n\n".encode(), pause_s)
 
 
-def _message(
-    head: Head, contents: Sequence[Json], stop_reason: str | None, output_tokens: int
-) -> dict[str, Json]:
+def _message(head: Head, contents: Sequence[Json], stop_reason: str | None, output_tokens: int) -> dict[str, Json]:
     return {
         "id": f"msg_{head.nonce}",
         "type": "message",
@@ -174,6 +166,5 @@ def _pieces(content: Content, count: int | None) -> Iterator[str]:
         size = max(_PIECE_CHARS, -(-len(whole) // _PIECES))
         yield from (whole[start : start + size] for start in range(0, len(whole), size))
         return
-    size, longer = divmod(len(whole), count)
-    letters = iter(whole)
-    yield from ("".join(islice(letters, size + (index < longer))) for index in range(count))
+    bounds = [len(whole) * index // count for index in range(count + 1)]
+    yield from (whole[start:end] for start, end in pairwise(bounds))
