@@ -37,9 +37,7 @@ class Winding:
     requeue: float | None = None
 
 
-def wind_down(
-    observed: Observed, now: datetime, reason: StopReason, deadline: datetime | None = None
-) -> Winding:
+def wind_down(observed: Observed, now: datetime, reason: StopReason, deadline: datetime | None = None) -> Winding:
     """The next step towards a session without processes whose log is whole; past `deadline`, without
     processes.
     """

@@ -22,9 +22,7 @@ def run(observed: Observed, now: datetime) -> Verdict:
     if runtime.launcher and runtime.agent:
         return _running(observed)
     fresh = not runtime.alive and (resting or _ended(observed) or not runtime.starts)
-    start: Action = (
-        StartRuntime(fresh) if not runtime.launcher or _ended(observed) else RestartAgent(crashed=True)
-    )
+    start: Action = StartRuntime(fresh) if not runtime.launcher or _ended(observed) else RestartAgent(crashed=True)
     state = SessionState.PENDING if resting else None
     if fresh:
         return Verdict("Starting", (start,), state)

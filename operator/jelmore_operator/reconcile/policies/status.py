@@ -71,9 +71,7 @@ def _reported_state(report: Report | None) -> SessionState | None:
 def _waiting_for(report: Report | None) -> WaitingForStatus | None:
     if report is None or report.waiting_for is None:
         return None
-    return WaitingForStatus(
-        kind=report.waiting_for.kind, since=datetime.fromisoformat(report.waiting_for.since)
-    )
+    return WaitingForStatus(kind=report.waiting_for.kind, since=datetime.fromisoformat(report.waiting_for.since))
 
 
 def _with_figures(fields: SessionStatus, report: Report) -> SessionStatus:

@@ -1,0 +1,208 @@
+"""The processes of sessions: observed, started, stopped, and found again by the next supervisor after this
+one was killed.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from jelmore_contract.resource import ClaudeSession
+from jelmore_contract.subjects import SessionKey
+from jelmore_operator.process.agent_config import agent_config, digest, workspace_of
+from jelmore_operator.process.folder import Folder, Record, boot_id
+from jelmore_operator.process.processes import (
+    Process,
+    find_by_argument,
+    find_by_environment,
+    kill_all,
+    spawn,
+)
+from jelmore_operator.process.settings import SupervisorSettings
+from jelmore_operator.reconcile.backoff import WINDOW
+from jelmore_operator.reconcile.observed import Runtime
+from jelmore_operator.secret_files import write_secret
+
+logger = logging.getLogger(__name__)
+
+#: In the environment of every process of a session, so that what outlives its launcher is found. The
+#: launcher takes what is named JELMORE_… from what the CLI inherits, hence another name.
+MARK = "CLAUDE_SESSION_OF_JELMORE"
+_ORPHAN_TIMEOUT = "600"  # seconds: a launcher without any agent for so long gives up
+#: What programs in a session may inherit from whoever runs Jelmore. The rest of that environment can hold
+#: secrets.
+_INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM")
+
+
+class SessionRuntime:
+    """One session's processes and its folder. `on_exit` is called after the end of either process."""
+
+    def __init__(self, key: SessionKey, settings: SupervisorSettings, on_exit: Callable[[], None]) -> None:
+        self.key = key
+        self.folder = Folder(settings.home / "sessions" / key.session_id)
+        self._settings = settings
+        self._on_exit = on_exit
+        self._launcher: Process | None = None
+        self._agent: Process | None = None
+        self._adopted = False  # the agent was started by another supervisor, with who knows what configuration
+        self._known = self.folder.read_record()
+        if self._known is not None:
+            self._attach()
+
+    @property
+    def alive(self) -> bool:
+        return _lives(self._launcher) or _lives(self._agent)
+
+    @property
+    def _record(self) -> Record:
+        return self._known or Record(boot_id(), self.key.namespace)
+
+    def _attach(self) -> None:
+        """Takes over what an earlier supervisor has left running."""
+        record = self._record
+        launcher = record.launcher or self.folder.launcher_identity()
+        if launcher is not None:
+            self._launcher = Process.attach(launcher, self._exited)
+        if record.agent is not None:
+            self._agent = Process.attach(record.agent, self._exited)
+            self._adopted = self._agent is not None
+        if self.alive:
+            logger.info("took over a session's processes", extra={"session": self.key.session_id})
+
+    def _exited(self) -> None:
+        if not self.alive:
+            self.folder.tidy()
+        self._on_exit()
+
+    def observe(self, resource: ClaudeSession) -> Runtime:
+        record = self._record
+        self.folder.bound_logs()
+        config = agent_config(resource, self._settings, self.folder)
+        return Runtime(
+            launcher=_lives(self._launcher),
+            agent=_lives(self._agent),
+            agent_stale=self._adopted or record.agent_config != digest(config),
+            stopping_since=record.stopping_since,
+            starts=tuple(record.starts),
+            report_seq=record.report_seq,
+            spooled=self.folder.spooled,
+            logs=str(self.folder.logs),
+        )
+
+    async def start(self, resource: ClaudeSession, report_seq: int, fresh: bool, now: datetime) -> None:
+        """Launcher and agent, after all that is left of earlier ones is gone. Raises OSError."""
+        await self.kill()
+        self.folder.create()
+        self.folder.new_nonce()
+        starts = [] if fresh else [start for start in self._record.starts if now - start < WINDOW]
+        self._save(Record(boot_id(), self.key.namespace, report_seq=report_seq, starts=[*starts, now]))
+        files = ["--socket", self.folder.socket, "--pid-file", self.folder.launcher_pid]
+        files += ["--nonce-file", self.folder.nonce]
+        arguments = [*map(str, files), "--orphan-timeout", _ORPHAN_TIMEOUT]
+        identity = spawn(
+            [*self._settings.programs.launcher, *arguments],
+            {**_inherited(), **self._settings.cli_environment, MARK: self.key.session_id},
+            self.folder.launcher_log,
+        )
+        self._save(msgspec.structs.replace(self._record, launcher=identity))
+        self._launcher = Process.attach(identity, self._exited)
+        self._start_agent(resource)
+
+    async def restart_agent(self, resource: ClaudeSession, crashed: bool, now: datetime) -> None:
+        """Raises OSError."""
+        if self._agent is not None:
+            await self._agent.kill()
+        if crashed:
+            starts = [start for start in self._record.starts if now - start < WINDOW]
+            self._save(msgspec.structs.replace(self._record, starts=[*starts, now]))
+        self._start_agent(resource)
+
+    def _start_agent(self, resource: ClaudeSession) -> None:
+        config = agent_config(resource, self._settings, self.folder)
+        write_secret(self.folder.nats_credentials, self._settings.identity.session_credentials(self.key))
+        write_secret(self.folder.agent_config, config.decode())
+        argv = [*self._settings.programs.agent, str(self.folder.agent_config)]
+        identity = spawn(argv, _inherited(), self.folder.agent_log)
+        self._save(msgspec.structs.replace(self._record, agent=identity, agent_config=digest(config)))
+        self._agent = Process.attach(identity, self._exited)
+        self._adopted = False
+
+    def stop(self, now: datetime) -> None:
+        """Asks the launcher to end the CLI cleanly. Its end is seen later."""
+        self._save(msgspec.structs.replace(self._record, stopping_since=now))
+        if self._launcher is not None:
+            self._launcher.send(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Ends the session's processes at once, with all that Claude has left running."""
+        for process in (self._agent, self._launcher):
+            if process is not None:
+                await process.kill()
+        if self._known is not None:
+            # What Bash started may be in a session of its own, and outlives a launcher that was killed.
+            while await asyncio.to_thread(self._kill_leftovers):
+                pass
+        self.folder.tidy()
+
+    def _kill_leftovers(self) -> int:
+        return kill_all(find_by_environment(MARK, self.key.session_id))
+
+    def detach(self) -> None:
+        """Stops watching; the processes go on."""
+        for process in (self._agent, self._launcher):
+            if process is not None:
+                process.detach()
+
+    def remove(self, resource: ClaudeSession) -> None:
+        """The folder, with the workspace that was made here. A workspace of the user's own is never
+        touched, wherever it is.
+        """
+        own = workspace_of(resource, self.folder) == self.folder.workspace
+        if own or self.folder.path not in workspace_of(resource, self.folder).resolve().parents:
+            self.folder.remove()
+
+    def _save(self, record: Record) -> None:
+        self._known = record
+        self.folder.write_record(record)
+
+
+def _lives(process: Process | None) -> bool:
+    return process is not None and process.alive
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def left_behind(home: Path) -> Iterator[SessionKey]:
+    """The sessions that have a folder here."""
+    sessions = home / "sessions"
+    if not sessions.is_dir():
+        return
+    for path in sessions.iterdir():
+        record = Folder(path).read_record()
+        if record is not None:
+            yield SessionKey(record.namespace, path.name)
+
+
+def kill_unrecorded_agents(home: Path) -> None:
+    """A supervisor that is killed right after it has started an agent has no record of it, and nobody else
+    would ever end it.
+    """
+    recorded = {}
+    for key in left_behind(home):
+        folder = Folder(home / "sessions" / key.session_id)
+        record = folder.read_record()
+        recorded[str(folder.agent_config)] = record.agent if record else None
+    stray = (
+        identity
+        for identity, argument in find_by_argument("/agent.json")
+        if argument in recorded and recorded[argument] != identity
+    )
+    if count := kill_all(stray):
+        logger.warning("ended agents that nobody had a record of", extra={"count": count})

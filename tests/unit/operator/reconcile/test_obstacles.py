@@ -1,0 +1,63 @@
+"""Workspace and credentials: what is missing keeps a session from starting, and ends none that runs."""
+
+import pytest
+
+from jelmore_contract.states import SessionState
+from jelmore_operator.reconcile.decide import decide
+from jelmore_operator.reconcile.observed import Observed
+from jelmore_operator.reconcile.plan import PublishState, StartRuntime, WriteStatus
+from jelmore_operator.reconcile.policies.credentials import credentials
+from jelmore_operator.reconcile.policies.workspace import workspace
+from tests.support.observations import NOW, RUNNING, observed, report, resource, sent
+
+PROBLEM = "The workspace /x does not exist: make it."
+
+
+def test_no_problem() -> None:
+    assert workspace(observed()) is None
+    assert credentials(observed()) is None
+
+
+def test_a_running_session_is_left_alone() -> None:
+    assert workspace(observed(runtime=RUNNING, workspace_problem=PROBLEM)) is None
+    assert credentials(observed(runtime=RUNNING, credentials_problem=PROBLEM)) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "condition"),
+    [
+        (observed(workspace_problem=PROBLEM), "WorkspaceReady"),
+        (observed(credentials_problem=PROBLEM), "CredentialsReady"),
+    ],
+)
+def test_a_session_that_lacks_something_fails_with_what_to_do(seen: Observed, condition: str) -> None:
+    plan = decide(seen, NOW)
+    state, write = plan.actions
+    assert isinstance(state, PublishState)
+    assert state.to is SessionState.FAILED
+    assert isinstance(write, WriteStatus)
+    assert write.status.message == f"{PROBLEM} Send an input to try again, or delete the session."
+    assert {c.type: c.status for c in write.status.conditions}[condition] == "False"
+
+
+def test_it_is_tried_again_once_for_each_input_that_is_sent_later() -> None:
+    seen = observed(resource(), workspace_problem=PROBLEM)
+    (_, write) = decide(seen, NOW).actions
+    assert isinstance(write, WriteStatus)
+    failed = resource().model_copy(update={"status": write.status})
+    again = observed(failed, last_input=sent(seconds_ago=-5), workspace_problem=PROBLEM)
+    (rewrite,) = decide(again, NOW.replace(second=40)).actions
+    assert isinstance(rewrite, WriteStatus)
+    failed = resource().model_copy(update={"status": rewrite.status})
+    seen = observed(failed, last_input=sent(seconds_ago=-5), workspace_problem=PROBLEM)
+    assert decide(seen, NOW.replace(second=41)).actions == ()
+    plan = decide(observed(failed, last_input=sent(seconds_ago=-50)), NOW.replace(second=59))
+    assert StartRuntime(fresh=True) in plan.actions
+
+
+def test_a_running_session_shows_what_it_lacks() -> None:
+    plan = decide(observed(resource(), report(), runtime=RUNNING, workspace_problem=PROBLEM), NOW)
+    (write,) = plan.actions
+    assert isinstance(write, WriteStatus)
+    assert write.status.state is SessionState.IDLE
+    assert {c.type: c.status for c in write.status.conditions}["WorkspaceReady"] == "False"

@@ -1,0 +1,98 @@
+"""The policy of running, case by case."""
+
+import pytest
+
+from jelmore_contract.states import Phase, SessionState
+from jelmore_operator.reconcile.observed import Observed, Runtime
+from jelmore_operator.reconcile.plan import Action, RestartAgent, StartRuntime
+from jelmore_operator.reconcile.policies.run import run
+from tests.support.observations import (
+    AT_REST,
+    ENDED,
+    GIVEN_UP,
+    NOW,
+    RUNNING,
+    ago,
+    observed,
+    report,
+    resource,
+    running,
+)
+
+MANY = tuple(ago(n) for n in range(12, 0, -1))
+FIVE = tuple(ago(n / 10) for n in range(5, 0, -1))
+
+CASES: dict[str, tuple[Observed, tuple[Action, ...], float | None]] = {
+    "new": (observed(resource()), (StartRuntime(fresh=True),), None),
+    "runs": (observed(resource(), report(), runtime=RUNNING), (), None),
+    "runs, nothing reported yet": (observed(resource(), runtime=RUNNING), (), None),
+    "agent's configuration is old": (
+        observed(resource(), report(), runtime=running(agent_stale=True)),
+        (RestartAgent(crashed=False),),
+        None,
+    ),
+    "agent died": (
+        observed(resource(), report(), runtime=running(agent=False)),
+        (RestartAgent(crashed=True),),
+        None,
+    ),
+    "agent died for the fifth time": (
+        observed(resource(), report(), runtime=running(agent=False, starts=FIVE)),
+        (),
+        0.4,
+    ),
+    "launcher died": (
+        observed(resource(), report(), runtime=running(launcher=False)),
+        (StartRuntime(fresh=False),),
+        None,
+    ),
+    "both died": (
+        observed(resource(SessionState.ACTIVE), report(), runtime=Runtime(starts=(ago(9),), spooled=True)),
+        (StartRuntime(fresh=False),),
+        None,
+    ),
+    "ended by itself": (
+        observed(resource(SessionState.IDLE), ENDED, runtime=Runtime(starts=MANY, spooled=True)),
+        (StartRuntime(fresh=True),),
+        None,
+    ),
+    "woken": (
+        observed(resource(SessionState.HIBERNATED), ENDED, runtime=AT_REST),
+        (StartRuntime(fresh=True),),
+        None,
+    ),
+    "tried again": (
+        observed(resource(SessionState.FAILED), GIVEN_UP, runtime=Runtime(starts=MANY, spooled=True)),
+        (StartRuntime(fresh=True),),
+        None,
+    ),
+    "woken while it is being stopped": (
+        observed(resource(SessionState.HIBERNATED), report(), runtime=running(stopping_since=ago(1))),
+        (),
+        29,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_run(case: str) -> None:
+    seen, actions, requeue = CASES[case]
+    verdict = run(seen, NOW)
+    assert verdict.actions == actions
+    assert verdict.requeue == (None if requeue is None else pytest.approx(requeue))
+
+
+@pytest.mark.parametrize("runtime", [running(agent=False, starts=MANY), Runtime(starts=MANY, spooled=True)])
+def test_a_crash_loop_fails_and_says_what_to_do(runtime: Runtime) -> None:
+    verdict = run(observed(resource(SessionState.ACTIVE), report(), runtime=runtime), NOW)
+    assert verdict.actions == ()
+    assert verdict.failed_anew
+    assert verdict.message == (
+        "The session's processes ended by themselves 12 times within 5 minutes: see its logs. "
+        "Send an input to try again, or delete the session."
+    )
+
+
+@pytest.mark.parametrize(("phase", "reason"), [(Phase.READY, "Ready"), (Phase.STARTING, "Starting")])
+def test_ready_is_the_agents_word(phase: Phase, reason: str) -> None:
+    assert run(observed(resource(), report(phase), runtime=RUNNING), NOW).reason == reason
