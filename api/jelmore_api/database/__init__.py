@@ -1,0 +1,1 @@
+"""The mirror of the log in PostgreSQL: its tables and how its address is written."""

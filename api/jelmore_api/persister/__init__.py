@@ -1,0 +1,1 @@
+"""Mirroring the log into PostgreSQL and Redis; one active of all replicas."""
