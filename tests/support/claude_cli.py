@@ -31,8 +31,9 @@ def cli_path() -> Path:
 class Cli:
     """A running CLI: `lines` and `sent` are all that went over its stdout and stdin."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, config: Path) -> None:
         self.process = process
+        self._config = config
         self.lines: list[bytes] = []
         self.sent: list[bytes] = []
         self._unread: asyncio.Queue[Frame | None] = asyncio.Queue()
@@ -89,6 +90,15 @@ class Cli:
     async def idle(self, limit_s: float = 30) -> None:
         """Wait for the end of the turn."""
         await self.expect("session_state_changed", limit_s, state="idle")
+
+    async def transcribed(self, text: str, limit_s: float = 10) -> None:
+        """Wait until the transcript on disk holds a text."""
+        async with asyncio.timeout(limit_s):
+            while not self._in_transcript(text):  # noqa: ASYNC110 (a file has no event to wait for)
+                await asyncio.sleep(0.02)
+
+    def _in_transcript(self, text: str) -> bool:
+        return any(text in path.read_text() for path in self._config.glob("projects/*/*.jsonl"))
 
     async def _next(self, wanted: Callable[[Frame], bool]) -> Frame:
         while (frame := await self._unread.get()) is not None:
@@ -147,7 +157,7 @@ async def claude(
         stderr=DEVNULL,
         limit=_LONGEST_LINE,
     )
-    cli = Cli(process)
+    cli = Cli(process, config)
     try:
         await cli.initialize()
         yield cli

@@ -1,6 +1,5 @@
 """What is recorded of the real CLI: see `record_frames`."""
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -156,9 +155,9 @@ async def killed(cli: Cli) -> None:
     """The CLI is killed while a request for consent is open."""
     await simple(cli)
     await cli.prompt(script(bash("python3 -c 'print(6 * 7)'"), say("It ran after all."), say("Another turn.")))
-    await cli.expect("can_use_tool")
-    # Killed at once, the CLI would not have the unfinished call on its disk.
-    await asyncio.sleep(1)
+    request = await cli.expect("can_use_tool")
+    # Killed at once, the CLI would not have the unfinished call in its transcript.
+    await cli.transcribed(request["request"]["tool_use_id"])
     cli.process.kill()
     await cli.process.wait()
 

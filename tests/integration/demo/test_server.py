@@ -93,19 +93,24 @@ async def test_a_slow_stream(http: httpx.AsyncClient) -> None:
     assert time.monotonic() - started >= 0.15
 
 
-async def test_a_stalled_stream_says_nothing_more_and_does_not_keep_the_server() -> None:
-    stalled = body(script(stall(1)), stream=True)
+async def test_a_stalled_stream_says_nothing_more(demo_url: str) -> None:
     async with (
-        asyncio.timeout(10),
-        serve() as url,
-        httpx.AsyncClient(base_url=url, timeout=0.3) as client,
-        client.stream("POST", "/v1/messages", json=stalled) as answer,
+        httpx.AsyncClient(base_url=demo_url, timeout=0.3) as client,
+        client.stream("POST", "/v1/messages", json=body(script(stall(1)), stream=True)) as answer,
     ):
         lines = answer.aiter_lines()
         assert await anext(lines) == "event: message_start"
         with pytest.raises(httpx.ReadTimeout):
             async for _ in lines:
                 pass
+
+
+async def test_a_stalled_stream_does_not_keep_the_server_from_stopping() -> None:
+    async with asyncio.timeout(10), httpx.AsyncClient() as client:
+        async with serve() as url:
+            request = client.build_request("POST", f"{url}/v1/messages", json=body(script(stall(1)), stream=True))
+            answer = await client.send(request, stream=True)
+        await answer.aclose()
 
 
 async def test_a_port_in_use_is_refused(demo_url: str) -> None:
