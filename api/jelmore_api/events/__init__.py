@@ -1,0 +1,1 @@
+"""A session's log by the page, and the payloads that were too large for their event."""

@@ -1,0 +1,68 @@
+"""Pages of a session's log: rows up to the projections' position, the log itself from there."""
+
+from collections.abc import Sequence
+
+from jelmore_api.bus import Bus
+from jelmore_api.errors import FieldError, Problem
+from jelmore_api.events.repository import EventRepository
+from jelmore_api.sessions.service import SessionService
+from jelmore_api.stream.frames import Frame, event_frame, read_event
+from jelmore_contract.errors import ProblemType
+from jelmore_contract.events import Envelope, EventType
+from jelmore_contract.subjects import SessionKey, blob_subject, parse_subject, session_blob, session_events
+
+
+class EventService:
+    """Every method raises Problem."""
+
+    def __init__(self, bus: Bus, repository: EventRepository, sessions: SessionService) -> None:
+        self._bus = bus
+        self._repository = repository
+        self._sessions = sessions
+
+    async def page(self, session_id: str, after: int, types: Sequence[EventType], limit: int) -> list[Frame]:
+        """At most `limit` events above sequence `after`; of all types where `types` is empty."""
+        session = await self._sessions.get(session_id)
+        position = await self._repository.position()
+        if after > position:
+            await self._check_end(after)
+        rows = await self._repository.page(session_id, after, [str(t) for t in types] or None, limit)
+        frames = [event_frame(row["seq"], Envelope(*list(row)[1:])) for row in rows]
+        # Rows are read after the position: they may reach beyond it.
+        last = max(after, position, frames[-1].seq if frames else 0)
+        async for message in self._bus.messages(session_events(SessionKey(session.namespace, session_id)), last):
+            if len(frames) >= limit:
+                break
+            subject = parse_subject(message.subject or "")
+            if not types or subject.rest in types:
+                try:
+                    frames.append(event_frame(message.seq or 0, read_event(subject, message.data or b"")))
+                except ValueError:
+                    continue  # no event: neither stream nor mirror shows it
+        return frames[:limit]
+
+    async def blob(self, session_id: str, name: str) -> bytes:
+        """The payload whole, as the CLI printed it."""
+        session = await self._sessions.get(session_id)
+        key = SessionKey(session.namespace, session_id)
+        missing = Problem(
+            ProblemType.NOT_FOUND, f"Session {session_id} has no blob {name}. Events name those that there are."
+        )
+        try:
+            blob_subject(key, name, 0)
+        except ValueError:
+            raise missing from None
+        position = await self._repository.position()
+        chunks = await self._repository.chunks(session_id, name)
+        async for message in self._bus.messages(session_blob(key, name), position):
+            chunks[int((message.subject or "").rpartition(".")[2])] = message.data or b""
+        if not chunks:
+            raise missing
+        return b"".join(chunks[number] for number in sorted(chunks))
+
+    async def _check_end(self, after: int) -> None:
+        end = await self._bus.last_sequence()
+        if after > end:
+            error = FieldError(detail=f"the log ends at {end}", pointer=None, parameter="after")
+            detail = f"after: the log ends at {end}; use the seq of an event, or leave it out to read from the start."
+            raise Problem(ProblemType.INVALID_REQUEST, detail, errors=[error])

@@ -1,0 +1,31 @@
+"""For whoever runs the service."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+
+from jelmore_api.health.readiness import Report
+from jelmore_api.services import Services, services
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/healthz", summary="Does the service live")
+async def healthz() -> Alive:
+    """Answers as long as the process does, whatever is away."""
+    return Alive()
+
+
+@router.get(
+    "/readyz", summary="Is everything there", responses={503: {"model": Report, "description": "Something is away"}}
+)
+async def readyz(response: Response, at: Annotated[Services, Depends(services)]) -> Report:
+    """By dependency. Also says which model answers: `demo` is a scripted one."""
+    report = await at.readiness.report()
+    response.status_code = 200 if report.status == "ready" else 503
+    return report

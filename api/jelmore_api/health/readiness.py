@@ -1,0 +1,68 @@
+"""What is there of all that the service needs: asked anew each time, all at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from redis.asyncio import Redis
+
+from jelmore_api.bus import Bus
+from jelmore_api.errors import Problem
+from jelmore_api.persister.persister import Persister
+from jelmore_api.persister.redis_mirror import REDIS_ERRORS
+from jelmore_api.postgres import Postgres
+
+_MOST = 2.0  # seconds for all answers
+
+
+class Dependency(BaseModel):
+    ok: bool
+    message: str | None = Field(None, description="What is wrong, for a person.")
+
+
+class Report(BaseModel):
+    """`status` is degraded while something is away: the rest is served."""
+
+    status: Literal["ready", "degraded"]
+    model: str = Field(description="claude, or demo: a scripted model answers.")
+    dependencies: dict[str, Dependency] = Field(description="nats, postgres, redis, and the mirror of the log in them.")
+
+
+class Readiness:
+    def __init__(self, model: str, bus: Bus, postgres: Postgres, redis: "Redis", persister: Persister) -> None:
+        self._model = model
+        self._bus = bus
+        self._postgres = postgres
+        self._redis = redis
+        self._persister = persister
+
+    async def report(self) -> Report:
+        probes = {"nats": self._nats, "postgres": self._database, "redis": self._cache}
+        answers = await asyncio.gather(*(_ask(probe) for probe in probes.values()))
+        found = dict(zip(probes, answers, strict=True)) | {"mirror": self._mirror()}
+        ready = all(dependency.ok for dependency in found.values())
+        return Report(status="ready" if ready else "degraded", model=self._model, dependencies=found)
+
+    async def _nats(self) -> None:
+        await self._bus.last_sequence()
+
+    async def _database(self) -> None:
+        await self._postgres.row("SELECT seq FROM log_position LIMIT 1")
+
+    async def _cache(self) -> None:
+        await self._redis.ping()
+
+    def _mirror(self) -> Dependency:
+        wrong = [f"{name}: {state.message}" for name, state in self._persister.health.items() if not state.ok]
+        return Dependency(ok=not wrong, message="; ".join(wrong) or None)
+
+
+async def _ask(probe: Callable[[], Awaitable[None]]) -> Dependency:
+    try:
+        async with asyncio.timeout(_MOST):
+            await probe()
+    except (Problem, *REDIS_ERRORS) as error:
+        cause = error.__cause__ or error
+        return Dependency(ok=False, message=f"does not answer ({type(cause).__name__})")
+    return Dependency(ok=True, message=None)

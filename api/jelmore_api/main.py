@@ -1,0 +1,106 @@
+"""The application: `uvicorn --factory jelmore_api.main:create_app`, or `python -m jelmore_api`."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, FastAPI
+from redis.asyncio import Redis
+
+from jelmore_api import errors
+from jelmore_api.approvals import endpoints as approvals
+from jelmore_api.approvals.repository import ApprovalRepository
+from jelmore_api.approvals.service import ApprovalService
+from jelmore_api.bus import Bus
+from jelmore_api.docs import add_docs
+from jelmore_api.events import endpoints as events
+from jelmore_api.events.repository import EventRepository
+from jelmore_api.events.service import EventService
+from jelmore_api.health import endpoints as health
+from jelmore_api.health.readiness import Readiness
+from jelmore_api.middleware import AccessLog, BodyLimit, Guard
+from jelmore_api.persister.persister import Persister
+from jelmore_api.persister.redis_mirror import Mirror
+from jelmore_api.postgres import Postgres
+from jelmore_api.resources.local import LocalStore
+from jelmore_api.services import Services, State
+from jelmore_api.sessions import endpoints as sessions
+from jelmore_api.sessions.commands import Commands
+from jelmore_api.sessions.repository import SessionRepository
+from jelmore_api.sessions.service import SessionService
+from jelmore_api.sessions.tails import OutputTails
+from jelmore_api.settings import Settings
+
+#: Bytes of a body. What may be 1 MB in the log can be four times that as JSON with escapes.
+MAX_BODY_BYTES = 4 * 1024 * 1024
+
+_DESCRIPTION = """
+Long-lived Claude Code sessions over HTTP and WebSocket.
+
+Errors are problem documents (RFC 9457, `application/problem+json`): `detail` says what to do. The log of a session is
+followed live over the WebSocket `/api/v1/session/{id}/stream`, or on NATS.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """`settings`: from the environment without them. Nothing is connected before the lifespan begins."""
+    settings = settings or Settings()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with _services(settings) as made:
+            yield {"services": made}
+
+    app = FastAPI(
+        title="Jelmore",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES)
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(AccessLog)
+    errors.add_handlers(app)
+    v1 = APIRouter(prefix="/api/v1")
+    for part in (sessions, approvals, events):
+        v1.include_router(part.router)
+    app.include_router(v1)
+    app.include_router(health.router)
+    add_docs(app)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything that the endpoints need, connected in the background: what is away now is waited for."""
+    database_url = settings.database_url.get_secret_value()
+    redis: Redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
+    async with (
+        Bus(settings.nats_url.get_secret_value(), settings.nats_credentials) as bus,
+        Postgres(database_url) as postgres,
+        contextlib.aclosing(redis),
+    ):
+        persister = Persister(bus.connection, database_url, Mirror(redis))
+        store, repository = LocalStore(bus), SessionRepository(postgres)
+        session_service = SessionService(settings, store, repository, OutputTails(redis))
+        commands = Commands(bus, store, repository)
+        approval_service = ApprovalService(bus, ApprovalRepository(postgres), session_service, commands)
+        made = Services(
+            settings=settings,
+            bus=bus,
+            postgres=postgres,
+            sessions=session_service,
+            commands=commands,
+            approvals=approval_service,
+            events=EventService(bus, EventRepository(postgres), session_service),
+            readiness=Readiness(settings.model, bus, postgres, redis, persister),
+        )
+        mirroring = asyncio.create_task(persister.run(), name="persister")
+        try:
+            yield made
+        finally:
+            mirroring.cancel()
+            await asyncio.gather(mirroring, return_exceptions=True)

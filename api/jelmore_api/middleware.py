@@ -1,0 +1,129 @@
+"""What every request passes first: an id, one line in the log, the rules of `auth.local`, a limit of its size.
+
+Plain ASGI, for HTTP and WebSocket.
+"""
+
+import logging
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any
+from uuid import uuid4
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jelmore_api.auth import local
+from jelmore_api.errors import Problem, internal, too_large
+from jelmore_api.logs import request_id
+from jelmore_api.settings import Settings
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_STATUS = frozenset({"http.response.start", "websocket.http.response.start"})
+_log = logging.getLogger("jelmore.api.access")
+
+
+def _headers(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+class AccessLog:
+    """Gives each request an id, answers with it, and logs its outcome: no query, no body, no header."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        given = _headers(scope, b"x-request-id")
+        name = given[0] if given and _REQUEST_ID.fullmatch(given[0]) else uuid4().hex
+        request_id.set(name)
+        seen: MutableMapping[str, Any] = {"status": None}
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] in _STATUS or message["type"] == "websocket.accept":
+                seen["status"] = message.get("status", 101)
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", name.encode())]
+            if message["type"] == "websocket.close":
+                seen["code"] = message.get("code", 1000)
+            await send(message)
+
+        started = time.perf_counter()
+        try:
+            await self.app(scope, receive, send_with_id)
+        except Exception:
+            # The one place where what nobody expected ends up: logged once, with the id that the client got.
+            _log.exception("failed: %s", scope["path"])
+            if seen["status"] is None:
+                await internal().response()(scope, receive, send_with_id)
+        finally:
+            self._write(scope, seen, time.perf_counter() - started)
+
+    def _write(self, scope: Scope, seen: MutableMapping[str, Any], seconds: float) -> None:
+        fields = {
+            "method": scope.get("method", "WEBSOCKET"),
+            "path": scope["path"],
+            "duration_ms": round(seconds * 1000, 1),
+            **seen,
+        }
+        failed = (seen["status"] or 0) >= 500
+        _log.log(logging.WARNING if failed else logging.INFO, "request", extra={"fields": fields})
+
+
+class BodyLimit:
+    """Refuses a body that says that it is too large, and stops reading one that turns out to be."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = _headers(scope, b"content-length")
+        if length and int(length[0]) > self.limit:
+            await too_large().response()(scope, receive, send)
+            return
+        taken = 0
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.limit:
+                # The one kind of exception that FastAPI lets through while it reads a body.
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, receive_some, send)
+
+
+class Guard:
+    """Refuses what the rules of `auth.local` refuse: a WebSocket before it is accepted, and with a problem document."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.hosts = local.LOOPBACK_NAMES | {settings.host.lower(), *settings.hosts}
+        self.token = settings.token.get_secret_value() if settings.token else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            try:
+                self._check(scope)
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        hosts = _headers(scope, b"host")
+        local.check_host(hosts, self.hosts)
+        local.check_origin(_headers(scope, b"origin"), hosts[0], scope.get("method", "WEBSOCKET"))
+        if self.token is not None:
+            local.check_token(_headers(scope, b"authorization"), self.token, scope["path"])
+        length = _headers(scope, b"content-length")
+        has_body = bool(length and length[0] != "0") or bool(_headers(scope, b"transfer-encoding"))
+        local.check_content_type(_headers(scope, b"content-type"), has_body)

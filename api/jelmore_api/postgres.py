@@ -1,0 +1,70 @@
+"""Reading PostgreSQL: a pool that connects when it is asked, and a 503 while the database is away."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any, Self
+
+import asyncpg
+
+from jelmore_api.database.urls import asyncpg_url
+from jelmore_api.errors import unavailable
+
+_MOST_CONNECTIONS = 8
+#: Seconds: to connect or to get a connection; for a statement.
+_CONNECT, _COMMAND = 3.0, 10.0
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    # Not migrated yet.
+    asyncpg.UndefinedTableError,
+)
+_log = logging.getLogger("jelmore.api.postgres")
+
+type Row = asyncpg.Record
+
+
+class Postgres:
+    """`async with Postgres(url)`: connects when first asked. Methods raise Problem (503) while the database is away."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = asyncpg.create_pool(
+            asyncpg_url(url),
+            min_size=0,
+            max_size=_MOST_CONNECTIONS,
+            timeout=_CONNECT,
+            command_timeout=_COMMAND,
+            server_settings={"application_name": "jelmore-api"},
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._pool
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.terminate()
+
+    async def rows(self, statement: str, *values: Any) -> list[Row]:
+        with _asking():
+            async with self._pool.acquire(timeout=_CONNECT) as connection:
+                return await connection.fetch(statement, *values)
+
+    async def row(self, statement: str, *values: Any) -> Row | None:
+        found = await self.rows(statement, *values)
+        return found[0] if found else None
+
+
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        yield
+    except _AWAY as error:
+        _log.warning("PostgreSQL: %s", type(error).__name__)
+        raise unavailable("PostgreSQL") from error

@@ -1,0 +1,1 @@
+"""Where session resources live: whoever asks for a session writes them here, whoever reconciles acts on them."""

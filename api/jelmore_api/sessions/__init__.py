@@ -1,0 +1,1 @@
+"""Sessions: made, looked at, given input, interrupted, deleted."""

@@ -1,0 +1,120 @@
+"""The calls on sessions."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+
+from jelmore_api.errors import no_session, responses
+from jelmore_api.services import Services, services
+from jelmore_api.sessions.schemas import (
+    CreateSession,
+    IdempotencyKey,
+    InputView,
+    SendInput,
+    SessionPage,
+    SessionView,
+)
+from jelmore_contract.errors import ProblemType
+from jelmore_contract.resource import Name
+from jelmore_contract.states import SessionState
+
+router = APIRouter(tags=["sessions"])
+
+
+def session_id(
+    session_id: Annotated[
+        str, Path(description="The session's id, a UUID.", examples=["550e8400-e29b-41d4-a716-446655440000"])
+    ],
+) -> str:
+    """In its canonical form. Raises Problem (404) for what cannot be the id of a session."""
+    try:
+        canonical = str(UUID(session_id))
+    except ValueError:
+        raise no_session(session_id) from None
+    if canonical != session_id.lower():
+        raise no_session(session_id)
+    return canonical
+
+
+SessionId = Annotated[str, Depends(session_id)]
+WithServices = Annotated[Services, Depends(services)]
+
+
+@router.post(
+    "/session",
+    status_code=201,
+    summary="Create a session",
+    responses=responses(
+        ProblemType.INVALID_REQUEST, ProblemType.WORKSPACE_NOT_ALLOWED, ProblemType.CONFLICT, ProblemType.TOO_LARGE
+    ),
+)
+async def create_session(
+    body: CreateSession,
+    response: Response,
+    at: WithServices,
+    idempotency_key: Annotated[
+        IdempotencyKey | None, Header(description="Sent again with the same key, it is the same session.")
+    ] = None,
+) -> SessionView:
+    """Claude starts at once, in a fresh folder or in `workspace.path`; with `query`, it starts working."""
+    session = await at.sessions.create(body, idempotency_key)
+    response.headers["Location"] = f"/api/v1/session/{session.id}"
+    return session
+
+
+@router.get("/session/{session_id}", summary="Look at a session", responses=responses(ProblemType.NOT_FOUND))
+async def get_session(session_id: SessionId, at: WithServices) -> SessionView:
+    """Also one that has ended: its log stays readable for the retention time."""
+    return await at.sessions.get(session_id)
+
+
+@router.get("/sessions", summary="List sessions", responses=responses(ProblemType.INVALID_REQUEST))
+async def list_sessions(
+    at: WithServices,
+    status: Annotated[SessionState | None, Query(description="Only those in this state.")] = None,
+    namespace: Annotated[Name | None, Query(description="Only those of this namespace.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
+    cursor: Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before.")] = None,
+) -> SessionPage:
+    """Newest first, those that have ended included."""
+    return await at.sessions.page(status, namespace, cursor, limit)
+
+
+@router.delete(
+    "/session/{session_id}", status_code=204, summary="End a session", responses=responses(ProblemType.NOT_FOUND)
+)
+async def delete_session(session_id: SessionId, at: WithServices) -> None:
+    """Claude is ended cleanly, then the session is `terminated`. Its log stays readable. Again, it changes nothing."""
+    await at.sessions.delete(session_id)
+
+
+@router.post(
+    "/session/{session_id}/input",
+    status_code=202,
+    summary="Send a prompt",
+    responses=responses(
+        ProblemType.INVALID_REQUEST,
+        ProblemType.NOT_FOUND,
+        ProblemType.SESSION_ENDED,
+        ProblemType.CONFLICT,
+        ProblemType.TOO_LARGE,
+    ),
+)
+async def send_input(session_id: SessionId, body: SendInput, at: WithServices) -> InputView:
+    """Sent while Claude works, it is taken in as soon as Claude can. A hibernated session wakes. The input's states
+    follow as events `session.input`. After a lost answer, send it again with the same `idempotency_key`: it runs once.
+    """
+    return await at.commands.send_input(session_id, body)
+
+
+@router.post(
+    "/session/{session_id}/interrupt",
+    status_code=202,
+    summary="Stop the turn",
+    responses=responses(ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED),
+)
+async def interrupt(session_id: SessionId, at: WithServices) -> Response:
+    """Claude stops what it is doing; the session goes on. Nothing happens where no turn is running."""
+    await at.commands.interrupt(session_id)
+    return Response(status_code=202)

@@ -1,0 +1,172 @@
+"""What goes in and out of the calls on sessions. The spec's fields are the resource's own, in snake_case."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from jelmore_contract.events import rfc3339
+from jelmore_contract.resource import (
+    DEFAULT_NAMESPACE,
+    Approvals,
+    Lifecycle,
+    Name,
+    SessionSpec,
+    Workspace,
+)
+from jelmore_contract.states import InputState, SessionState, WaitingFor
+
+
+def _as_it_is(name: str) -> str:
+    """The alias generator of REST: the resource's is camelCase."""
+    return name
+
+
+#: As the log has its times.
+Moment = Annotated[
+    datetime, PlainSerializer(rfc3339, when_used="json"), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+#: A client's own name for one request, so that sending it again does not do it again.
+IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class WorkspaceFields(Workspace):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Workspace")
+
+
+class ApprovalsFields(Approvals):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Approvals")
+
+
+class LifecycleFields(Lifecycle):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Lifecycle")
+
+
+class SpecFields(SessionSpec):
+    """The resource's spec."""
+
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Spec")
+
+    workspace: WorkspaceFields = Field(default_factory=WorkspaceFields)
+    approvals: ApprovalsFields = Field(default_factory=ApprovalsFields)
+    lifecycle: LifecycleFields = Field(default_factory=LifecycleFields)
+
+
+class CreateSession(SpecFields):
+    """A session to be. Every field has a default: `{}` makes an idle session in a fresh folder."""
+
+    model_config = ConfigDict(
+        alias_generator=_as_it_is,
+        populate_by_name=True,
+        title="CreateSession",
+        json_schema_extra={"examples": [{"query": "Help me create a Python FastAPI application"}]},
+    )
+
+    name: Name | None = Field(None, description="Unique in its namespace; one is made up without it.")
+    namespace: Name = Field(DEFAULT_NAMESPACE, description="One machine has the namespace default.")
+
+    def spec(self) -> SessionSpec:
+        """As the resource has it."""
+        return SessionSpec.model_validate(self.model_dump(exclude={"name", "namespace"}))
+
+
+class WaitingForView(BaseModel):
+    kind: WaitingFor
+    since: Moment | None = None
+
+
+class BlockedView(BaseModel):
+    """What stands in the way of the next prompt."""
+
+    reason: str = Field(examples=["quota"])
+    until: Moment | None = None
+
+
+class UsageView(BaseModel):
+    cost_usd: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    turns: int = 0
+
+
+class GitView(BaseModel):
+    branch: str | None = None
+    commit: str | None = None
+
+
+class SessionView(BaseModel):
+    """A session as it stands."""
+
+    model_config = ConfigDict(title="Session")
+
+    id: str = Field(examples=["550e8400-e29b-41d4-a716-446655440000"])
+    status: SessionState
+    current_directory: str | None = Field(None, description="Where Claude stands; null until it has started once.")
+    created_at: Moment | None = None
+    last_activity: Moment | None = Field(None, description="Of the last event.")
+    output_buffer_size: int = Field(0, description="Output events at hand without reading the log.")
+    name: str
+    namespace: str
+    waiting_for: WaitingForView | None = Field(None, description="While status is waiting_input.")
+    blocked: BlockedView | None = None
+    run: int = Field(0, description="How many times the CLI was started.")
+    usage: UsageView = Field(default_factory=UsageView)
+    git: GitView | None = None
+    message: str | None = Field(None, description="Why it stands so, and what to do, where that needs words.")
+    claude_session_id: str | None = None
+    spec: SpecFields = Field(default_factory=SpecFields)
+
+
+class SessionPage(BaseModel):
+    """Newest first."""
+
+    items: list[SessionView]
+    next_cursor: str | None = Field(None, description="For `cursor`, to get the next page; null on the last one.")
+
+
+class SendInput(BaseModel):
+    """A prompt: `text`, or `content` as the Messages API has it (blocks of text, images, ...)."""
+
+    model_config = ConfigDict(
+        title="Input",
+        extra="forbid",
+        json_schema_extra={"examples": [{"text": "Now add tests", "idempotency_key": "c0ffee-1"}]},
+    )
+
+    text: str | None = Field(None, min_length=1)
+    content: list[dict[str, Any]] | None = Field(None, min_length=1)
+    idempotency_key: IdempotencyKey | None = Field(
+        None, description="Sent again with the same key, it is the same input."
+    )
+
+    @field_validator("text")
+    @classmethod
+    def _not_blank(cls, text: str | None) -> str | None:
+        if text is not None and not text.strip():
+            raise PydanticCustomError("blank", "must not be blank")
+        return text
+
+    @model_validator(mode="after")
+    def _one(self) -> "SendInput":
+        if (self.text is None) == (self.content is None):
+            raise PydanticCustomError("text_or_content", "give either text or content")
+        return self
+
+
+class InputView(BaseModel):
+    """An input as it stands: queued, delivered, started, completed, failed or cancelled."""
+
+    model_config = ConfigDict(title="InputState")
+
+    input_id: str
+    state: InputState

@@ -1,0 +1,79 @@
+"""Settings: environment variables named JELMORE_*. Read once, by whoever starts the service; never at import."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Addresses hold passwords, so they are secrets: they show as stars wherever they are printed."""
+
+    model_config = SettingsConfigDict(env_prefix="JELMORE_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Any but a loopback address needs a token.")
+    port: int = Field(8000, ge=0, le=65535, description="0 takes a free one.")
+    token: SecretStr | None = Field(None, description="Bearer token that every call must bring, once it is set.")
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Names besides localhost under which clients reach the service, with commas between them."
+    )
+    home: Path = Field(default_factory=lambda: Path.home() / ".jelmore", description="Jelmore's data folder.")
+    workspace_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default_factory=lambda: (Path.home(),),
+        description="Folders below which a session may be given its workspace, separated as in PATH.",
+    )
+    nats_url: SecretStr = SecretStr("nats://127.0.0.1:4222")
+    nats_credentials: Path | None = Field(
+        None, description="File with the user JWT and seed; none for a server without users."
+    )
+    database_url: SecretStr = SecretStr("postgresql://127.0.0.1:5432/jelmore")
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    model: str = Field("claude", description="What answers: claude, or demo for the scripted model. Shown by /readyz.")
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _commas(cls, value: object) -> object:
+        return (
+            tuple(part.strip().lower() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("workspace_roots", mode="before")
+    @classmethod
+    def _paths(cls, value: object) -> object:
+        return (
+            tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("workspace_roots", "home")
+    @classmethod
+    def _absolute(cls, value: Path | tuple[Path, ...]) -> Path | tuple[Path, ...]:
+        for path in value if isinstance(value, tuple) else (value,):
+            if not path.is_absolute():
+                raise ValueError(f"must be an absolute path: {path}")
+        return value
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.token is None and not is_loopback(self.host):
+            raise ValueError(
+                f"listening on {self.host} would let everybody in: set JELMORE_TOKEN to a secret of your own, "
+                "or JELMORE_HOST to 127.0.0.1"
+            )
+        if self.token is not None and len(self.token.get_secret_value()) < 16:
+            raise ValueError("JELMORE_TOKEN must have at least 16 characters")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a service that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
