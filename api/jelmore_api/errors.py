@@ -13,6 +13,8 @@ from jelmore_contract.errors import ProblemType
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_URI = "https://jelmore.dev/problems/"
+#: Name of the document's schema in OpenAPI.
+SCHEMA = "Problem"
 #: Seconds until a client should try again while something that is needed is away.
 RETRY_AFTER = 2
 
@@ -41,7 +43,7 @@ class FieldError(BaseModel):
 class ProblemDocument(BaseModel):
     """RFC 9457."""
 
-    model_config = ConfigDict(title="Problem")
+    model_config = ConfigDict(title=SCHEMA)
 
     type: str = Field(examples=[f"{TYPE_URI}{ProblemType.INVALID_REQUEST}"])
     title: str
@@ -187,9 +189,7 @@ def responses(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
     for kind in (*kinds, ProblemType.UNAVAILABLE):
         status, title = _KINDS[kind]
         example = {"type": TYPE_URI + kind, "title": title, "status": status, "detail": f"{title}: what to do."}
-        entry = declared.setdefault(
-            status,
-            {"model": ProblemDocument, "description": title, "content": {MEDIA_TYPE: {"examples": {}}}},
-        )
+        content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{SCHEMA}"}, "examples": {}}}
+        entry = declared.setdefault(status, {"description": title, "content": content})
         entry["content"][MEDIA_TYPE]["examples"][kind.value] = {"summary": title, "value": example}
     return declared

@@ -19,6 +19,7 @@ from jelmore_api.events.service import EventService
 from jelmore_api.health import endpoints as health
 from jelmore_api.health.readiness import Readiness
 from jelmore_api.middleware import AccessLog, BodyLimit, Guard
+from jelmore_api.openapi import describe
 from jelmore_api.persister.persister import Persister
 from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_api.postgres import Postgres
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(v1)
     app.include_router(health.router)
     add_docs(app)
+    describe(app, with_token=settings.token is not None)
     return app
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -77,3 +77,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def problem(error: ValidationError) -> str:
+    """What is wrong with the settings, as one sentence without its full stop. What was given is not repeated."""
+    first = error.errors(include_input=False)[0]
+    sentence = str(first["msg"]).removeprefix("Value error, ")
+    name = "_".join(str(part) for part in first["loc"][:1]).upper()
+    return f"JELMORE_{name}: {sentence}" if name else sentence

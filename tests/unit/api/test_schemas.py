@@ -1,0 +1,75 @@
+"""REST's fields are the resource's, in snake_case."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from jelmore_api.errors import Problem
+from jelmore_api.sessions.schemas import CreateSession, SessionView
+from jelmore_api.sessions.service import _cursor, _place
+from jelmore_api.sessions.views import from_resource
+from jelmore_contract.resource import ClaudeSession, Metadata, SessionSpec
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+FULL = {
+    "query": "Do it",
+    "model": "opus",
+    "permission_mode": "plan",
+    "allowed_tools": ["Read"],
+    "disallowed_tools": ["Bash(rm:*)"],
+    "append_system_prompt": "Be brief",
+    "mcp_servers": {"x": {"command": "y", "args": [1, None]}},
+    "partial_messages": True,
+    "workspace": {"path": "/srv/x", "trust_settings": True},
+    "approvals": {"timeout": "5m", "on_timeout": "deny"},
+    "lifecycle": {"on_interrupted": "wait", "suspend": True},
+    "session_id": "550e8400-e29b-41d4-a716-446655440000",
+}
+
+
+def session(**spec: object) -> ClaudeSession:
+    uid = UUID("11111111-2222-4333-8444-555555555555")
+    body = CreateSession.model_validate(spec)
+    return ClaudeSession(metadata=Metadata(name="n", uid=uid, creation_timestamp=NOW), spec=body.spec())
+
+
+def test_every_field_of_the_spec_is_taken_and_shown() -> None:
+    assert set(FULL) == set(SessionSpec.model_fields)
+    view = from_resource(session(**FULL))
+    assert view.model_dump(mode="json")["spec"] == FULL
+    assert view.id == FULL["session_id"]
+    assert view.current_directory == "/srv/x"
+
+
+def properties(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from properties(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from properties(part)
+
+
+def test_names_are_snake_case_at_every_depth() -> None:
+    names = {*properties(CreateSession.model_json_schema()), *properties(SessionView.model_json_schema())}
+    assert {"permission_mode", "trust_settings", "on_interrupted", "input_tokens"} <= names
+    assert [name for name in names if name != name.lower()] == []
+
+
+def test_times_are_as_the_log_has_them() -> None:
+    shown = from_resource(session()).model_dump(mode="json")
+    assert shown["created_at"] == shown["last_activity"] == "2026-01-02T03:04:05.678Z"
+
+
+def test_a_cursor_is_the_place_of_the_last_session() -> None:
+    view = from_resource(session())
+    assert _place(_cursor(view)) == (NOW, view.id)
+
+
+@pytest.mark.parametrize("cursor", ["", "abc", "é", "MjAyNi0wMS0wMiAx", "A" * 200, "MjAyNi0wMS0wMlQwMzowNDowNSAx"])
+def test_what_is_no_cursor(cursor: str) -> None:
+    with pytest.raises(Problem):
+        _place(cursor)
