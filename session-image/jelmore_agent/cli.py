@@ -1,0 +1,59 @@
+"""How the CLI is started: its arguments and what is laid over its environment. Pure but for one look for
+transcripts.
+"""
+
+import json
+from pathlib import Path
+
+from jelmore_agent.fold import Fold
+from jelmore_contract.agent_config import AgentConfig
+
+# Seen with the CLI 2.1.330; each is what a line of the session protocol depends on.
+_ENVIRONMENT = {
+    "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",  # states are the CLI's own, never guessed
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",  # the CLI is pinned
+}
+
+
+def arguments(config: AgentConfig, fold: Fold, resume: str | None) -> list[str]:
+    """The command line. `resume`: the conversation to go on with; None begins it under the session's own id."""
+    argv = [config.claude, "-p", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]
+    argv += ["--permission-prompt-tool", "stdio", "--replay-user-messages"]
+    argv += ["--resume", resume] if resume else ["--session-id", config.session_id]
+    argv += ["--permission-mode", fold.permission_mode or config.permission_mode]
+    if not config.trust_settings:
+        # A repository's own settings can redirect credentials and run hooks; its CLAUDE.md is given back explicitly.
+        argv += ["--setting-sources=", "--add-dir", config.workspace, "--strict-mcp-config"]
+    if config.mcp_servers:
+        argv += ["--mcp-config", json.dumps({"mcpServers": config.mcp_servers})]
+    if config.partial_messages:
+        argv.append("--include-partial-messages")
+    for option, value in (
+        ("--model", fold.model or config.model),
+        ("--append-system-prompt", config.append_system_prompt),
+    ):
+        argv += [option, value] if value else []
+    for option, rules in (("--allowedTools", config.allowed_tools), ("--disallowedTools", config.disallowed_tools)):
+        argv += [option, *rules] if rules else []
+    return argv
+
+
+def environment(config: AgentConfig, resume: str | None) -> dict[str, str | None]:
+    """What is laid over the launcher's environment; None removes a name."""
+    continued = resume is not None and config.on_interrupted == "continue"
+    return {
+        **_ENVIRONMENT,
+        "CLAUDE_CONFIG_DIR": config.claude_config_dir,
+        "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": None if config.trust_settings else "1",
+        "CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1" if continued else None,
+    }
+
+
+def conversation(config: AgentConfig, fold: Fold) -> str | None:
+    """The conversation to resume: the last one that left a transcript (`/clear` changes its id), or None."""
+    projects = Path(config.claude_config_dir) / "projects"
+    for candidate in (fold.claude_session_id, config.session_id):
+        if candidate and candidate.replace("-", "").isalnum() and any(projects.glob(f"*/{candidate}.jsonl")):
+            return candidate
+    return None

@@ -1,0 +1,247 @@
+"""Publishing: the fold's events into the log, in order, each once, whatever dies or is cut in between.
+
+One publication is in flight at a time, and each is conditional on the last sequence of a subject that only this
+session's agent writes (the report's, and session.output's), so that a zombie is refused. After any error or time-out
+the last stored place is read again and publishing goes on from there: the same way as at the start. Nothing depends
+on the server's duplicate window.
+
+A line that leads to nothing but its own output event is stored as one message (about 1 ms where the server syncs to
+disk); everything else as an atomic batch that ends in the report (about 8 ms)."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+
+from jelmore_agent.bus import Message, Refused, last_message, store, store_batch
+from jelmore_agent.fold import Event
+from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, ROLLUP, WRONG_LAST_SEQUENCE
+from jelmore_contract.events import (
+    BLOB_CHUNK,
+    BLOB_THRESHOLD,
+    Encoding,
+    EventType,
+    decode_event,
+    encode_event,
+    encode_json,
+)
+from jelmore_contract.report import ORIGIN, Cursor, Report
+from jelmore_contract.subjects import STREAM, SessionKey, blob_subject, event_subject, report_subject
+
+logger = logging.getLogger(__name__)
+
+MOST_MESSAGES = 256  # in one batch
+MOST_BATCH_BYTES = 4 << 20
+#: Bytes that may wait to be published; beyond it the spool is not read on (it is on disk anyway).
+MOST_WAITING = 8 << 20
+_RETRY = 0.2  # seconds after an error
+
+
+class Item(NamedTuple):
+    """What is to be published. `report`: the state at this place, where it changed. No event: the report alone."""
+
+    cursor: Cursor
+    timestamp: str
+    event: Event | None
+    report: Report | None
+
+    @property
+    def size(self) -> int:
+        return len(self.event.payload) + 200 if self.event else 200
+
+
+@dataclass(slots=True)
+class _Position:
+    """What is stored: up to where, and the last sequences of the agent's own subjects."""
+
+    cursor: Cursor
+    output_seq: int
+    report_seq: int
+
+
+class Publisher:
+    """Fed by `put`, run by `run`. `progress` is called after everything that was stored."""
+
+    def __init__(self, key: SessionKey, progress: Callable[[Cursor], None]) -> None:
+        self._key = key
+        self._progress = progress
+        self._items: deque[Item] = deque()
+        self._waiting = 0
+        self._more = asyncio.Event()
+        self._report: Report | None = None
+        self.stored: Cursor | None = None
+
+    @property
+    def full(self) -> bool:
+        return self._waiting > MOST_WAITING
+
+    @property
+    def empty(self) -> bool:
+        return not self._items
+
+    def base(self, report: Report) -> None:
+        """The state that what is put next builds on."""
+        self._report = report
+
+    def put(self, item: Item) -> None:
+        self._items.append(item)
+        self._waiting += item.size
+        self._more.set()
+
+    async def run(self, client: Client) -> None:
+        """Never returns; raises only what is a defect."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                try:
+                    await self._publish_from(client, await self._position(client))
+                except Refused as error:
+                    level = logging.INFO if error.code == WRONG_LAST_SEQUENCE else logging.WARNING
+                    logger.log(level, "refused by the log, reading it again: %s", error)
+                except (nats.errors.Error, OSError) as error:
+                    logger.info("the log is away: %s", str(error) or type(error).__name__)
+            await asyncio.sleep(_RETRY)
+
+    async def _position(self, client: Client) -> _Position:
+        """Where the log stands: the last report, or the last output event stored alone after it."""
+        position = _Position(ORIGIN, 0, 0)
+        if (message := await last_message(client, STREAM, report_subject(self._key))) is not None:
+            position.report_seq = int((message.headers or {})["Nats-Sequence"])
+            position.cursor = msgspec.json.decode(message.data, type=Report).cursor
+        output = event_subject(self._key, EventType.OUTPUT)
+        if (message := await last_message(client, STREAM, output)) is not None:
+            position.output_seq = int((message.headers or {})["Nats-Sequence"])
+            position.cursor = max(position.cursor, cursor_of(decode_event(message.data).id))
+        self._done(position.cursor)
+        return position
+
+    def _done(self, cursor: Cursor) -> None:
+        while self._items and self._items[0].cursor <= cursor:
+            item = self._items.popleft()
+            self._waiting -= item.size
+            self._report = item.report or self._report
+        self.stored = cursor
+        self._progress(cursor)
+
+    async def _publish_from(self, client: Client, position: _Position) -> None:
+        while True:
+            if not self._items:
+                self._more.clear()
+                await self._more.wait()
+            batch = self._take()
+            if len(batch) == 1 and _alone(batch[0]):
+                await self._store_line(client, batch[0], position)
+            else:
+                await self._store_batch(client, batch, position)
+            position.cursor = batch[-1].cursor
+            self._done(position.cursor)
+
+    def _take(self) -> list[Item]:
+        """The items of the next publication: at least one, within the bounds of a batch."""
+        taken: list[Item] = []
+        size, messages = 0, 1
+        for item in self._items:
+            size += item.size
+            messages += 1 + (item.size // BLOB_CHUNK + 1 if item.size > BLOB_THRESHOLD else 0)
+            if taken and (size > MOST_BATCH_BYTES or messages > MOST_MESSAGES):
+                break
+            taken.append(item)
+        return taken
+
+    async def _store_line(self, client: Client, item: Item, position: _Position) -> None:
+        message = self._message(item, {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.output_seq)})
+        position.output_seq = await store(client, message)
+
+    async def _store_batch(self, client: Client, items: list[Item], position: _Position) -> None:
+        report = next((item.report for item in reversed(items) if item.report), self._report)
+        if report is None:
+            raise RuntimeError("a batch without any report: the fold's first record must carry one")
+        messages: list[Message] = []
+        last_output = None
+        for item in items:
+            if item.event is None:
+                continue
+            headers = {}
+            if item.event.event_type == EventType.OUTPUT:
+                headers = {} if last_output is not None else {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.output_seq)}
+            if len(item.event.payload) > BLOB_THRESHOLD:
+                await self._store_early_chunks(client, self._chunks(item), report, position, messages)
+            if item.event.event_type == EventType.OUTPUT:
+                last_output = len(messages)
+            messages.append(self._message(item, headers))
+        cursor = items[-1].cursor
+        report = msgspec.structs.replace(report, cursor=cursor, last_activity=items[-1].timestamp)
+        messages.append(self._report_message(report, position))
+        position.report_seq = await (store_batch(client, messages) if len(messages) > 1 else store(client, messages[0]))
+        if last_output is not None:
+            # A batch is stored without gaps, so the sequence of each of its messages is known from the last one's.
+            position.output_seq = position.report_seq - (len(messages) - 1 - last_output)
+
+    async def _store_early_chunks(
+        self, client: Client, chunks: list[Message], report: Report, position: _Position, messages: list[Message]
+    ) -> None:
+        """Chunks beyond what one batch should hold are stored before it, under the cursor as it is: storing them
+        again is harmless.
+        """
+        most = MOST_BATCH_BYTES // BLOB_CHUNK
+        while len(chunks) > most:
+            unmoved = msgspec.structs.replace(report, cursor=position.cursor)
+            part = [*chunks[:most], self._report_message(unmoved, position)]
+            position.report_seq = await store_batch(client, part)
+            chunks = chunks[most:]
+        messages += chunks
+
+    def _report_message(self, report: Report, position: _Position) -> Message:
+        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.report_seq), ROLLUP: "sub"}
+        return Message(report_subject(self._key), encode_json(report), headers)
+
+    def _chunks(self, item: Item) -> list[Message]:
+        payload = item.event.payload if item.event else b""
+        name = _blob_name(item.cursor)
+        pieces = (payload[start : start + BLOB_CHUNK] for start in range(0, len(payload), BLOB_CHUNK))
+        return [Message(blob_subject(self._key, name, n), piece, {}) for n, piece in enumerate(pieces)]
+
+    def _message(self, item: Item, headers: dict[str, str]) -> Message:
+        event = item.event
+        assert event is not None, "only items with an event become one"
+        payload, encoding = event.payload, event.encoding
+        if len(payload) > BLOB_THRESHOLD:
+            payload = encode_json({"blob": _blob_name(item.cursor), "size": len(payload)} | _inner(encoding))
+            encoding = Encoding.BLOB
+        event_id = item.cursor.event_id(self._key.session_id, event.event_type)
+        data = encode_event(event_id, event.event_type, self._key.session_id, item.timestamp, payload, encoding)
+        return Message(event_subject(self._key, event.event_type), data, headers)
+
+
+def _alone(item: Item) -> bool:
+    """Whether the item is a line's output event and nothing else, which needs no batch."""
+    event = item.event
+    return (
+        event is not None
+        and event.event_type == EventType.OUTPUT
+        and item.report is None
+        and len(event.payload) <= BLOB_THRESHOLD
+    )
+
+
+def _inner(encoding: Encoding | None) -> dict[str, str]:
+    """Beside a blob's name: how its bytes stand for the line, where they are not the line itself."""
+    return {"encoding": encoding} if encoding else {}
+
+
+def _blob_name(cursor: Cursor) -> str:
+    return f"{cursor.run}-{cursor.source}-{cursor.fact or cursor.offset}-{cursor.index}"
+
+
+def cursor_of(event_id: str) -> Cursor:
+    """The place of a line's event from its id. Raises ValueError for the id of anything else."""
+    _, run, file, offset, index, _ = event_id.split("/")
+    if file != "jsonl":
+        raise ValueError(f"not the id of a line's event: {event_id!r}")
+    return Cursor(int(run), int(offset), 0, 0, int(index))

@@ -1,0 +1,232 @@
+"""What the agent does next: a pure decision over what it knows, taken again whenever anything changes.
+
+Nothing here depends on having seen an event: the fold tells what the session's disk says, the view what the launcher
+says now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from jelmore_agent import facts, protocol
+from jelmore_agent.fold import ANSWER, REFUSAL, Fold
+from jelmore_contract.agent_config import AgentConfig
+from jelmore_contract.events import rfc3339
+from jelmore_contract.states import Phase, SessionState
+
+#: Runs that may end by themselves in a row, no turn finished between them, until the session is given up.
+MOST_FAILURES = 5
+# Seconds of each step of a clean end: an interrupted turn's result, the exit after stdin is closed, after SIGTERM.
+_RESULT_LIMIT, _CLOSE_LIMIT, _TERM_LIMIT = 5, 5, 5
+# A launcher that lives connects again within a second.
+_GONE_LIMIT = 3
+SIGTERM, SIGKILL = 15, 9
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the launcher saw a run end."""
+
+    run: int
+    code: int | None
+    signal: int | None
+    stderr: str
+
+
+@dataclass(slots=True)
+class View:
+    """What the launcher says, and what this life of the agent has done."""
+
+    connected: bool = False
+    running: int | None = None  # the run whose CLI is alive
+    exits: dict[int, Exit] = field(default_factory=dict)  # seen and not confirmed
+    refused: dict[int, str] = field(default_factory=dict)  # runs that could not be started
+    stopping_since: datetime | None = None
+    disconnected_since: datetime | None = None
+    starting: int | None = None  # the run that was asked for on this connection
+    in_flight: set[str] = field(default_factory=set)  # tokens of lines on their way to the CLI
+    closed: bool = False  # stdin's end was asked for
+    signalled: int | None = None
+
+    def connection_lost(self, now: datetime) -> None:
+        self.connected, self.running, self.starting = False, None, None
+        self.disconnected_since = now
+        self.in_flight.clear()
+        self.closed, self.signalled = False, None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write a fact down. `after_spool`: read the spool to its end first."""
+
+    fact: facts.Fact
+    after_spool: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the CLI for a run that is noted already (`again`) or is to be noted."""
+
+    run: int
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    token: str
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStdin:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Everything is done: say goodbye to the launcher once the log has it all, and exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    moment: datetime
+
+
+type Action = Note | Start | Write | CloseStdin | Signal | Confirm | Finish | WakeAt
+
+
+def decide(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Iterator[Action]:
+    """The next actions. Each changes the fold or the view, so that the decision taken again does not repeat it."""
+    yield from _time_out(config, fold, now)
+    if not view.connected:
+        yield from _alone(config, fold, view, now)
+        return
+    yield from (Confirm(run) for run in view.exits if run < fold.run or (run == fold.run and not fold.alive))
+    if fold.alive and (ended := _ended(config, fold, view, now)) is not None:
+        yield ended
+    elif view.stopping_since is not None:
+        yield from _stop(fold, view, now, view.stopping_since)
+    elif fold.phase is Phase.FAILED:
+        yield Finish()
+    elif not fold.alive:
+        yield _begin(fold, now)
+    elif view.running is None and view.starting != fold.run:
+        yield Start(fold.run, again=True)
+    elif view.running == fold.run:
+        yield from _drive(fold, view)
+
+
+def _alone(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Iterator[Action]:
+    """Without a launcher only an end that was asked for goes on: a launcher that was told to stop may be gone first."""
+    if view.stopping_since is None or view.disconnected_since is None:
+        return
+    gone_at = view.disconnected_since + timedelta(seconds=_GONE_LIMIT)
+    if not fold.alive:
+        yield from _end(fold, now)
+    elif now < gone_at:
+        yield WakeAt(gone_at)
+    else:
+        cut = config.on_interrupted == "wait"
+        yield Note(facts.RunExited(rfc3339(now), lost=True, asked=True, abandoned=cut), after_spool=True)
+
+
+def _end(fold: Fold, now: datetime) -> Iterator[Action]:
+    if fold.phase not in (Phase.ENDED, Phase.FAILED):
+        yield Note(facts.Ended(rfc3339(now)))
+    yield Finish()
+
+
+def _time_out(config: AgentConfig, fold: Fold, now: datetime) -> Iterator[Action]:
+    for approval_id, approval in fold.approvals.items():
+        if approval.given is not None:
+            continue
+        if approval.since is None:
+            yield Note(facts.ApprovalSeen(rfc3339(now), approval_id))
+            continue
+        until = datetime.fromisoformat(approval.since) + timedelta(seconds=config.approval_timeout)
+        yield Note(facts.ApprovalTimedOut(rfc3339(now), approval_id)) if now >= until else WakeAt(until)
+
+
+def _ended(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Action | None:
+    """The end of the run that is noted as alive, where the launcher tells of one."""
+    asked, cut = view.stopping_since is not None, config.on_interrupted == "wait"
+    if (seen := view.exits.get(fold.run)) is not None:
+        fact = facts.RunExited(rfc3339(now), seen.code, seen.signal, seen.stderr, asked=asked, abandoned=cut)
+        return Note(fact, after_spool=True)
+    if (why := view.refused.get(fold.run)) is not None:
+        return Note(facts.RunExited(rfc3339(now), stderr=why, asked=asked, abandoned=cut), after_spool=True)
+    never_started = fold.offset == 0 and not asked
+    if view.running is None and view.starting != fold.run and not never_started:
+        return Note(facts.RunExited(rfc3339(now), lost=True, asked=asked, abandoned=cut), after_spool=True)
+    return None
+
+
+def _begin(fold: Fold, now: datetime) -> Action:
+    if fold.failures >= MOST_FAILURES:
+        said = (
+            f"Claude Code ended {fold.failures} times in a row without finishing a turn. {fold.message or ''}".strip()
+        )
+        return Note(facts.GivenUp(rfc3339(now), f"{said} Mend what it names, then retry the session."))
+    # The first new run comes at once, the next ones after 1, 2, 4 … seconds.
+    wait = timedelta(seconds=2 ** (fold.failures - 2) if fold.failures > 1 else 0)
+    since = datetime.fromisoformat(fold.last_exit) if fold.last_exit else now
+    return WakeAt(since + wait) if now < since + wait else Start(fold.run + 1)
+
+
+def _drive(fold: Fold, view: View) -> Iterator[Action]:
+    """A live CLI: everything that it is to be told and was not told yet in this life."""
+    initialize = f"{protocol.OWN_REQUEST}initialize-{fold.run}"
+    lines: list[tuple[str, bytes]] = [(initialize, protocol.initialize(initialize))]
+    for request_id, subtype in fold.foreign.items():
+        lines.append(
+            (REFUSAL + request_id, protocol.refusal(request_id, f"jelmore does not serve {subtype or 'this'}"))
+        )
+    if fold.phase is Phase.READY:
+        for request_id, request in fold.requests.items():
+            lines.append((request_id, protocol.control_request(request_id, **request)))
+        for approval_id, approval in fold.approvals.items():
+            if approval.given is not None:
+                response = protocol.permission_answer(approval.request.input, approval.given)
+                lines.append((ANSWER + approval_id, protocol.answer(approval_id, response)))
+        lines += [(input_id, protocol.user_message(input_id, content)) for input_id, content in fold.inputs.to_write()]
+    yield from (Write(token, line) for token, line in lines if token not in view.in_flight)
+
+
+def _stop(fold: Fold, view: View, now: datetime, since: datetime) -> Iterator[Action]:
+    """A clean end. A turn that nobody interrupted is cut by SIGTERM, so that the next run finds it unfinished and
+    continues it.
+    """
+    if not fold.alive:
+        yield from _end(fold, now)
+        return
+    interrupting = any(request["subtype"] == "interrupt" for request in fold.requests.values())
+    busy = fold.state in (SessionState.ACTIVE, SessionState.WAITING_INPUT)
+    result_by = since + timedelta(seconds=_RESULT_LIMIT)
+    term_at = result_by + timedelta(seconds=_CLOSE_LIMIT)
+    kill_at = term_at + timedelta(seconds=_TERM_LIMIT)
+    if interrupting and busy and now < result_by:
+        yield from _drive(fold, view)
+        yield WakeAt(result_by)
+    elif now >= kill_at:
+        yield from _signal_once(view, SIGKILL)
+    elif busy or now >= term_at:
+        yield from _signal_once(view, SIGTERM)
+        yield WakeAt(kill_at)
+    else:
+        if not view.closed:
+            yield CloseStdin()
+        yield WakeAt(term_at)
+
+
+def _signal_once(view: View, number: int) -> Iterator[Action]:
+    if view.signalled != number:
+        yield Signal(number)
