@@ -41,9 +41,10 @@ from jelmore_contract.subjects import (
 from jelmore_operator.process.follower import Feed, Follower
 from jelmore_operator.reconcile.observed import SeenInput, SeenReport
 
-#: Seconds until an agent that did not confirm a command gets it again; and how many it may hold at a time.
-_ACK_WAIT = 30.0
-_MOST_UNCONFIRMED = 1000
+#: Seconds until an agent that did not confirm a command gets it again. It holds one at a time: one that was handed to
+#: an agent which then died must not be overtaken by a later one.
+_ACK_WAIT = 2.0
+_MOST_UNCONFIRMED = 1
 
 
 class Log:

@@ -167,7 +167,10 @@ async def test_the_cli_is_killed_in_a_turn_and_goes_on(make_rig: MakeRig) -> Non
     rig.kill_cli()
     await rig.until(lambda log: "completed" in log.input_states(prompt) and rests(log))
     assert rig.log.payloads("error")[0]["reason"] == "interrupted"
-    assert rig.log.states() == ["idle", "active", "idle", "active", "pending", "idle", "active", "idle"]
+    # The resumed CLI may say that it works before it answers `initialize`.
+    states = rig.log.states()
+    assert states[:5] == ["idle", "active", "idle", "active", "pending"]
+    assert states[-2:] == ["active", "idle"]
     assert rig.log.input_states(prompt).count("completed") == 1
     assert len({line for line in rig.log.lines() if b'"subtype":"init"' in line}) >= 2
     await assert_log_is_the_spool(rig)
