@@ -1,6 +1,7 @@
 """Writing to the log as a session's agent, the API and whoever reconciles do."""
 
-import json
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from jelmore_contract.commands import InputCommand, encode_command
 from jelmore_contract.events import BLOB_CHUNK, Encoding, EventType, encode_event, encode_json, line_payload, rfc3339
 from jelmore_contract.report import Cursor, Report
 from jelmore_contract.subjects import SessionKey, blob_subject, command_subject, event_subject, report_subject
+from jelmore_local.servers.nats import Nats
 from tests.support.servers import connect
 
 
@@ -72,15 +74,8 @@ class LogPublisher:
         return await store(self.client, Message(subject, data, {}))
 
 
-def seqs(frames: list[str]) -> list[int]:
-    """Of the events among them, those in batches included."""
-    found = []
-    for frame in map(json.loads, frames):
-        found += [event["seq"] for event in frame.get("events", [frame]) if not is_notice(event)]
-    return found
-
-
 def is_notice(event: dict[str, Any]) -> bool:
+    """Whether a frame tells of the stream, not of the session."""
     return str(event["event_type"]).startswith("stream.")
 
 
@@ -88,7 +83,7 @@ type Connect = Callable[[], Awaitable[Client]]
 
 
 @pytest.fixture
-async def log_connect(fresh_nats: Any) -> AsyncIterator[Connect]:
+async def log_connect(fresh_nats: Nats) -> AsyncIterator[Connect]:
     """Connections to a NATS of the test's own, with its stream; they come back as often as the server does."""
     clients: list[Client] = []
 
@@ -96,14 +91,23 @@ async def log_connect(fresh_nats: Any) -> AsyncIterator[Connect]:
         clients.append(await connect(fresh_nats.url, fresh_nats.credentials))
         return clients[-1]
 
-    await prepare_log(await connected(), 0, _no_reports)
+    await prepare_log(await connected(), 0, no_reports)
     yield connected
     for client in clients:
         await client.close()
 
 
-async def _no_reports() -> list[Any]:
+async def no_reports() -> list[Any]:
+    """For a stream that is new."""
     return []
+
+
+async def kill_nats(server: Nats) -> None:
+    """Returns once it serves again."""
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+    await server.ended()
+    await server.restart()
 
 
 @pytest.fixture

@@ -32,14 +32,19 @@ def read_event(subject: Subject, data: bytes) -> Envelope:
         raise ValueError(f"event_type {event.event_type!r} came on the subject of {subject.rest!r}")
     if event.session_id != subject.key.session_id:
         raise ValueError(f"session_id {event.session_id!r} came on the subject of {subject.key.session_id!r}")
+    _check(event)
+    return event
+
+
+def _check(event: Envelope) -> None:
+    """That it can be written as `encode_event` does: spliced. Raises ValueError."""
+    for text in (event.id, event.event_type, event.session_id, event.timestamp):
+        if not text.isprintable() or '"' in text or "\\" in text:
+            raise ValueError("id, event_type, session_id and timestamp must be plain text")
     if event.encoding is not None and event.encoding not in set(Encoding):
         raise ValueError(f"unknown encoding {event.encoding!r}")
-    for text in (event.id, event.timestamp):
-        if not text.isprintable() or '"' in text or "\\" in text:
-            raise ValueError("id and timestamp must be plain text")
     if not is_json(event.payload):
         raise ValueError("payload is not JSON")
-    return event
 
 
 def event_bytes(event: Envelope) -> bytes:
@@ -64,3 +69,10 @@ def batch_frame(frames: list[Frame]) -> Frame:
 
 def reply_frame(fields: dict[str, object]) -> Frame:
     return Frame(0, REPLY, encode_json({"event_type": REPLY, **fields}).decode())
+
+
+def delta_frame(data: bytes) -> Frame:
+    """A partial message, as its agent sent it. Raises ValueError for what is none."""
+    event = decode_event(data)
+    _check(event)
+    return Frame(0, event.event_type, event_bytes(event).decode())

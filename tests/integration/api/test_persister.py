@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -18,7 +16,7 @@ from jelmore_contract.report import Cursor, Report, Usage
 from jelmore_contract.states import Phase, SessionState
 from jelmore_contract.subjects import event_subject, report_subject
 from jelmore_local.servers.nats import Nats
-from tests.support.log_publisher import Connect, LogPublisher
+from tests.support.log_publisher import Connect, LogPublisher, kill_nats
 
 LIMIT = 30.0
 
@@ -127,19 +125,12 @@ async def test_once_and_in_order_through_kills_of_nats_and_cut_connections(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name = 'jelmore-persister'"
             )
-            await kill(fresh_nats)
+            await kill_nats(fresh_nats)
             await until_connected(log.client)
             seq = await log.line(numbered(count))
             count += 1
             await mirrored(database, seq)
     assert await output_lines(database, log) == list(range(count))
-
-
-async def kill(server: Nats) -> None:
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGKILL)
-    await server.ended()
-    await server.restart()
 
 
 async def until_connected(client: Client) -> None:
