@@ -59,8 +59,7 @@ class Actuator:
         match action:
             case StartRuntime(fresh=fresh):
                 await self._log.add_consumer(self._client, runtime.key)
-                seen = self._log.report(runtime.key)
-                await runtime.start(resource, seen.seq if seen else 0, fresh, now)
+                await runtime.start(resource, self._log.report(runtime.key), fresh, now)
             case RestartAgent(crashed=crashed):
                 await self._log.add_consumer(self._client, runtime.key)
                 await runtime.restart_agent(resource, crashed, now)

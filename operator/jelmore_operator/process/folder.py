@@ -29,6 +29,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     agent: Identity | None = None
     agent_config: str = ""  # digest of what the agent was started with
     report_seq: int = 0
+    run_before: int = 0
     stopping_since: datetime | None = None
     starts: list[datetime] = []
 
@@ -69,10 +70,7 @@ class Folder:
     @property
     def spooled(self) -> bool:
         """Whether a CLI or an agent has left anything here that is to be in the log."""
-        try:
-            return any(entry.stat().st_size for entry in os.scandir(self.spool) if entry.name.startswith("run-"))
-        except FileNotFoundError:
-            return False
+        return any(path.stat().st_size for path in self.spool.glob("run-*"))
 
     def read_record(self) -> Record | None:
         """None where there is none, or one that a crash left unreadable: both mean that nothing is known to

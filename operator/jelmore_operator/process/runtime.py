@@ -25,7 +25,7 @@ from jelmore_operator.process.processes import (
 )
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.reconcile.backoff import WINDOW
-from jelmore_operator.reconcile.observed import Runtime
+from jelmore_operator.reconcile.observed import Runtime, SeenReport
 from jelmore_operator.secret_files import write_secret
 
 logger = logging.getLogger(__name__)
@@ -67,12 +67,18 @@ class SessionRuntime:
         record = self._record
         launcher = record.launcher or self.folder.launcher_identity()
         if launcher is not None:
-            self._launcher = Process.attach(launcher, self._exited)
+            self._launcher = Process.attach(launcher, self._launcher_exited)
         if record.agent is not None:
             self._agent = Process.attach(record.agent, self._exited)
             self._adopted = self._agent is not None
         if self.alive:
             logger.info("took over a session's processes", extra={"session": self.key.session_id})
+
+    def _launcher_exited(self) -> None:
+        # One that ends by itself removes its file. One that was killed may not have told its agent to stop.
+        if self.folder.launcher_pid.exists() and self._record.stopping_since is not None:
+            self._save(msgspec.structs.replace(self._record, stopping_since=None))
+        self._exited()
 
     def _exited(self) -> None:
         if not self.alive:
@@ -90,17 +96,24 @@ class SessionRuntime:
             stopping_since=record.stopping_since,
             starts=tuple(record.starts),
             report_seq=record.report_seq,
+            run_before=record.run_before,
             spooled=self.folder.spooled,
             logs=str(self.folder.logs),
         )
 
-    async def start(self, resource: ClaudeSession, report_seq: int, fresh: bool, now: datetime) -> None:
-        """Launcher and agent, after all that is left of earlier ones is gone. Raises OSError."""
+    async def start(self, resource: ClaudeSession, last: SeenReport | None, fresh: bool, now: datetime) -> None:
+        """Launcher and agent, after all that is left of earlier ones is gone. `last`: the last report now.
+
+        Raises OSError.
+        """
         await self.kill()
         self.folder.create()
         self.folder.new_nonce()
-        starts = [] if fresh else [start for start in self._record.starts if now - start < WINDOW]
-        self._save(Record(boot_id(), self.key.namespace, report_seq=report_seq, starts=[*starts, now]))
+        starts = [] if fresh else self._recent_starts(now)
+        record = Record(boot_id(), self.key.namespace, starts=[*starts, now])
+        if last is not None:
+            record.report_seq, record.run_before = last.seq, last.report.run
+        self._save(record)
         files = ["--socket", self.folder.socket, "--pid-file", self.folder.launcher_pid]
         files += ["--nonce-file", self.folder.nonce]
         arguments = [*map(str, files), "--orphan-timeout", _ORPHAN_TIMEOUT]
@@ -110,7 +123,7 @@ class SessionRuntime:
             self.folder.launcher_log,
         )
         self._save(msgspec.structs.replace(self._record, launcher=identity))
-        self._launcher = Process.attach(identity, self._exited)
+        self._launcher = Process.attach(identity, self._launcher_exited)
         self._start_agent(resource)
 
     async def restart_agent(self, resource: ClaudeSession, crashed: bool, now: datetime) -> None:
@@ -118,9 +131,12 @@ class SessionRuntime:
         if self._agent is not None:
             await self._agent.kill()
         if crashed:
-            starts = [start for start in self._record.starts if now - start < WINDOW]
-            self._save(msgspec.structs.replace(self._record, starts=[*starts, now]))
+            starts = [*self._recent_starts(now), now]
+            self._save(msgspec.structs.replace(self._record, starts=starts))
         self._start_agent(resource)
+
+    def _recent_starts(self, now: datetime) -> list[datetime]:
+        return [start for start in self._record.starts if now - start < WINDOW]
 
     def _start_agent(self, resource: ClaudeSession) -> None:
         config = agent_config(resource, self._settings, self.folder)

@@ -42,7 +42,9 @@ class Store:
         self._on_change = on_change
         self._entries: dict[str, _Entry] = {}
         self._resources: dict[SessionKey, ClaudeSession] = {}
-        self.follower = Follower(Feed(f"KV_{BUCKET}", (f"{_PREFIX}>",)), self._take, self._synced)
+        # The API keeps more in the bucket than these.
+        feed = Feed(f"KV_{BUCKET}", (f"{_PREFIX}*.*.spec", f"{_PREFIX}*.*.status"))
+        self.follower = Follower(feed, self._take, self._synced)
 
     def keys(self) -> list[SessionKey]:
         return list(self._resources)

@@ -74,6 +74,10 @@ class Supervisor:
         self._stopping.set()
         await self._ended.wait()
 
+    def hurry(self) -> None:
+        """Makes `stop` wait for no session any longer: what has not ended is killed now."""
+        self._settled.set()
+
     def _take_over(self) -> None:
         """Finds what an earlier supervisor has left running, also of sessions that are no more."""
         kill_unrecorded_agents(self._settings.home)

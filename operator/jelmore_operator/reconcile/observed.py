@@ -26,14 +26,14 @@ class SeenInput:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What runs of the session, and what is remembered of its last starts (in a record beside it, so that
-    it outlives a restart).
+    """What runs of the session, and what is remembered of its last starts (in a record beside it, so that it
+    outlives a restart of whoever reconciles).
 
-    agent_stale: the agent was started with another configuration than it would get now. stopping_since:
-    when the launcher was asked to end. starts: of launcher or agent since the session last ran well, oldest
-    first. report_seq: the session's last report when the runtime was started; a later one is this runtime's
-    own. spooled: the session's disk holds what a CLI may have said. logs: where a person finds the logs,
-    for messages.
+    agent_stale: the agent was started with another configuration than it would get now. stopping_since: when
+    the launcher was asked to end. starts: of launcher or agent since the session last ran well, oldest first.
+    report_seq, run_before: the session's last report, and its run, when the runtime was started; a later one
+    is this runtime's own. spooled: the session's disk holds what a CLI or an agent has left to be published.
+    logs: where a person finds the logs, for messages.
     """
 
     launcher: bool = False
@@ -42,6 +42,7 @@ class Runtime:
     stopping_since: datetime | None = None
     starts: tuple[datetime, ...] = ()
     report_seq: int = 0
+    run_before: int = 0
     spooled: bool = False
     logs: str = "its logs"
 

@@ -24,8 +24,11 @@ from jelmore_operator.reconcile.plan import (
 #: Seconds from the launcher's SIGTERM to the end of all. The agent's own steps (interrupt, result, end of
 #: stdin, signals) fit well in it.
 GRACE = 30.0
-#: Seconds in which launcher and agent find each other after a start, if the agent has not reported before.
-SETTLE = 1.0
+#: Seconds after a start in which launcher and agent find each other, at the latest.
+SETTLE = 10.0
+#: Seconds from the launcher's SIGTERM in which an agent that outlives its launcher publishes the rest,
+#: before another pair is tried. Ending the CLI may have taken 15 of them.
+ALONE = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,10 @@ def _said_all(observed: Observed) -> bool:
 
 
 def _publishing(since: datetime, now: datetime) -> Winding:
-    """The launcher is gone and the agent publishes the rest. One that takes too long gets another chance,
-    with a new launcher.
+    """The launcher is gone and the agent publishes the rest. If that takes long, it may never have heard of
+    the end: what it has published stays, and another pair goes on.
     """
-    left = (since + timedelta(seconds=2 * GRACE) - now).total_seconds()
+    left = (since + timedelta(seconds=ALONE) - now).total_seconds()
     return Winding(requeue=left) if left > 0 else Winding(actions=(KillRuntime(),))
 
 
@@ -105,11 +108,12 @@ def _stop_launcher(observed: Observed, now: datetime, reason: StopReason) -> Win
 
 
 def _too_young(observed: Observed, now: datetime) -> float:
-    """Seconds to let a runtime that was just started find itself: a launcher that is told to end before its
-    agent was there to hear of it leaves the agent waiting.
+    """Seconds to let a runtime that was just started find itself: a launcher that is asked to end before its
+    agent is there leaves at once, and the agent never hears of it. A new run tells that they are together.
     """
-    runtime = observed.runtime
-    if not runtime.starts or (observed.report is not None and observed.report.seq > runtime.report_seq):
+    runtime, report = observed.runtime, observed.own_report
+    together = report is not None and (report.run > runtime.run_before or report.phase is Phase.FAILED)
+    if together or not runtime.starts:
         return 0.0
     return max(0.0, SETTLE - (now - runtime.starts[-1]).total_seconds())
 

@@ -1,0 +1,265 @@
+"""The supervisor with real servers, launchers and agents: sessions come, go, and survive what dies."""
+
+import dataclasses
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from jelmore_contract.states import SessionState
+from jelmore_contract.subjects import BUCKET, STREAM
+from jelmore_local.servers.nats import Nats
+from tests.support.supervised import Supervised, eventually, supervising, supervisor_process
+
+
+async def test_a_session_runs_and_is_deleted_without_a_trace_but_its_log(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create(query="hello")
+        status = await supervised.until_turn(key, 1)
+        assert {c.type: c.status for c in status.conditions} == {
+            "Ready": "True",
+            "AgentConnected": "True",
+            "WorkspaceReady": "True",
+            "CredentialsReady": "True",
+            "Durable": "True",
+        }
+        assert supervised.folder(key).stat().st_mode & 0o777 == 0o700
+        await supervised.delete(key)
+        await supervised.until_gone(key)
+        assert supervised.processes(key) == []
+        assert not supervised.folder(key).exists()
+    events = await supervised.events(key)
+    assert events[0][0] == "session.created"
+    assert events[0][1]["spec"]["query"] == "hello"
+    assert [payload["to"] for kind, payload in events if kind == "session.state_changed"] == [
+        "idle",
+        "active",
+        "idle",
+        "terminated",
+    ]
+    assert events[-1] == ("session.terminated", {"reason": "deleted"})
+    consumers = await supervised.client.jetstream().consumers_info(STREAM)
+    assert key.session_id not in [consumer.name for consumer in consumers]
+
+
+async def test_a_session_that_is_deleted_at_once_ends_at_once(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create(query="hello")
+        await eventually(lambda: supervised.processes(key))
+        begin = time.monotonic()
+        await supervised.delete(key)
+        await supervised.until_gone(key)
+        assert time.monotonic() - begin < 10
+        assert supervised.processes(key) == []
+    assert (await supervised.events(key))[-1][0] == "session.terminated"
+
+
+async def test_no_secret_is_on_disk_or_in_an_argument(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        for path in supervised.folder(key).rglob("*"):
+            if path.is_file():
+                assert b"a-secret" not in path.read_bytes(), path
+        for pid in supervised.processes(key):
+            assert b"a-secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+async def test_an_agent_that_is_killed_comes_back_within_a_second(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        cli, agent = supervised.cli(key), supervised.pid(key, "agent")
+        begin = time.monotonic()
+        os.kill(agent, signal.SIGKILL)
+        await eventually(lambda: supervised.pid(key, "agent") != agent)
+        assert time.monotonic() - begin < 1
+        await supervised.input(key, "still there?")
+        await supervised.until_turn(key, 1)
+        assert supervised.cli(key) == cli
+
+
+async def test_a_launcher_that_is_killed_is_replaced_with_all_that_it_left(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create(query="spawn")
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        before = set(supervised.processes(key))
+        assert len(before) == 4  # launcher, agent, CLI, and what the CLI has started
+        os.kill(supervised.pid(key, "launcher"), signal.SIGKILL)
+        await supervised.until_state(key, SessionState.IDLE, run=2)
+        after = set(supervised.processes(key))
+        assert len(after) == 3
+        assert not before & after
+
+
+async def test_processes_survive_the_supervisor_and_the_next_one_takes_them_over(
+    supervised: Supervised,
+) -> None:
+    with supervisor_process(supervised.settings) as first:
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        launcher, agent = supervised.pid(key, "launcher"), supervised.pid(key, "agent")
+        cli = supervised.cli(key)
+        first.kill()
+    async with supervising(supervised.settings):
+        await eventually(lambda: supervised.pid(key, "agent") != agent)
+        assert supervised.pid(key, "launcher") == launcher
+        await supervised.input(key, "again")
+        await supervised.until_turn(key, 1)
+        assert supervised.cli(key) == cli
+        assert agent not in supervised.processes(key)
+
+
+async def test_everything_killed_at_once_goes_on_at_the_next_start(supervised: Supervised) -> None:
+    with supervisor_process(supervised.settings) as first:
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        first.kill()
+    for pid in supervised.processes(key):
+        os.kill(pid, signal.SIGKILL)
+    async with supervising(supervised.settings):
+        await supervised.until_state(key, SessionState.IDLE, run=2)
+
+
+async def test_stopping_hibernates_and_an_input_wakes(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        busy = await supervised.create(query="sleep")
+        idle = await supervised.create()
+        await supervised.until_state(busy, SessionState.ACTIVE)
+        await supervised.until_state(idle, SessionState.IDLE, run=1)
+    for key in (busy, idle):
+        assert supervised.processes(key) == []
+        assert (await supervised.status(key)).state is SessionState.HIBERNATED
+        assert (await supervised.states(key))[-1] == "hibernated"
+        assert not list(supervised.folder(key).glob("*.sock"))
+        assert not list(supervised.folder(key).glob("*.pid"))
+    async with supervising(supervised.settings):
+        await supervised.until_state(busy, SessionState.ACTIVE, run=2)  # its input was cut: it goes on
+        assert supervised.processes(idle) == []
+        await supervised.input(idle, "wake up")
+        await supervised.until_state(idle, SessionState.IDLE, run=2)
+        assert (await supervised.states(idle))[-5:] == ["hibernated", "pending", "idle", "active", "idle"]
+
+
+async def test_suspended_is_stronger_than_an_input(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        await supervised.suspend(key, True)
+        await supervised.until_state(key, SessionState.HIBERNATED)
+        assert supervised.processes(key) == []
+        await supervised.input(key, "hello?")
+        other = await supervised.create()
+        await supervised.until_state(other, SessionState.IDLE, run=1)
+        assert (await supervised.status(key)).state is SessionState.HIBERNATED
+        await supervised.suspend(key, False)
+        await supervised.until_state(key, SessionState.IDLE, run=2)
+
+
+async def test_the_users_own_workspace_is_never_touched(supervised: Supervised, tmp_path: Path) -> None:
+    workspace = tmp_path / "mine"
+    workspace.mkdir()
+    (workspace / "file").write_text("text")
+    async with supervising(supervised.settings):
+        key = await supervised.create(workspace={"path": str(workspace)})
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        await supervised.delete(key)
+        await supervised.until_gone(key)
+    assert (workspace / "file").read_text() == "text"
+    assert not supervised.folder(key).exists()
+
+
+async def test_a_missing_workspace_fails_until_it_is_there_and_asked_for(
+    supervised: Supervised, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "mine"
+    async with supervising(supervised.settings):
+        key = await supervised.create(workspace={"path": str(workspace)})
+        status = await supervised.until_state(key, SessionState.FAILED)
+        assert status.message == (
+            f"The workspace {workspace} does not exist: make it. Send an input to try again, or delete the session."
+        )
+        workspace.mkdir()
+        await supervised.input(key, "now")
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+    assert (await supervised.states(key))[:2] == ["failed", "pending"]
+
+
+async def test_processes_without_a_session_are_ended(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        bucket = await supervised.client.jetstream().key_value("jelmore_sessions")
+        await bucket.purge(f"{key.namespace}.{key.session_id}.spec")
+        await eventually(lambda: supervised.processes(key) == [])
+
+
+async def test_a_resource_that_is_none_stops_no_other(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        await supervised.put_text("default.a.spec", "{")
+        await supervised.put_text("default.b.spec", '{"metadata": {}}')
+        await supervised.put_text("default.c.name", '{"sessionId": "x"}')
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+
+
+@pytest.mark.parametrize("part", ["launcher", "agent"])
+async def test_a_part_that_dies_while_a_session_is_deleted(supervised: Supervised, part: str) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create(query="sleep")
+        await supervised.until_state(key, SessionState.ACTIVE)
+        pid = supervised.pid(key, part)
+        await supervised.delete(key)
+        os.kill(pid, signal.SIGKILL)
+        await supervised.until_gone(key)
+        assert supervised.processes(key) == []
+    assert (await supervised.events(key))[-1][0] == "session.terminated"
+
+
+async def test_it_starts_before_the_bus_has_anything_and_outlives_it(supervised: Supervised, fresh_nats: Nats) -> None:
+    await supervised.client.jetstream().delete_stream(STREAM)
+    await supervised.client.jetstream().delete_stream(f"KV_{BUCKET}")
+    async with supervising(supervised.settings):
+        await supervised.make_streams()
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        await fresh_nats.stop()
+        await fresh_nats.restart()
+        await supervised.input(key, "are you there?")
+        await supervised.until_turn(key, 1)
+        other = await supervised.create()
+        await supervised.until_state(other, SessionState.IDLE, run=1)
+
+
+async def test_stopping_without_the_bus_leaves_no_process(supervised: Supervised, fresh_nats: Nats) -> None:
+    settings = dataclasses.replace(supervised.settings, shutdown_limit=1)
+    async with supervising(settings):
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        await fresh_nats.stop()
+    assert supervised.processes(key) == []
+
+
+async def test_stopping_before_the_bus_was_ever_there(supervised: Supervised, fresh_nats: Nats) -> None:
+    with supervisor_process(supervised.settings) as first:
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        first.kill()
+    await fresh_nats.stop()
+    async with supervising(supervised.settings):
+        pass
+    assert supervised.processes(key) == []
+
+
+async def test_ten_sessions_at_once(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        keys = [await supervised.create(query=str(number)) for number in range(10)]
+        for key in keys:
+            await supervised.until_turn(key, 1)
+        for key in keys:
+            await supervised.delete(key)
+        for key in keys:
+            await supervised.until_gone(key)
+            assert supervised.processes(key) == []
