@@ -63,7 +63,7 @@ async def _template(endpoints: Endpoints) -> str:
 async def database_url(endpoints: Endpoints, _template: str) -> str:
     """A migrated, empty database of the test's own."""
     name = f"test_{uuid.uuid4().hex}"
-    await execute(endpoints.postgres_url, f"CREATE DATABASE {name} TEMPLATE {_template} STRATEGY FILE_COPY")
+    await execute(endpoints.postgres_url, f"CREATE DATABASE {name} TEMPLATE {_template}")
     # It is not dropped, which takes longer than making it: the whole folder goes.
     return on_database(endpoints.postgres_url, name)
 

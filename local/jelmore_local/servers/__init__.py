@@ -5,22 +5,19 @@ async with Servers(home) as endpoints:
 """
 
 import asyncio
-import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jelmore_local.servers.child import EndedError
 from jelmore_local.servers.errors import StartError, from_os_error
-from jelmore_local.servers.nats import Nats
+from jelmore_local.servers.keep import keep
+from jelmore_local.servers.nats import Nats, check_external
 from jelmore_local.servers.ports import Ports
 from jelmore_local.servers.postgres import Postgres
 from jelmore_local.servers.server import Server
 from jelmore_local.servers.valkey import Valkey
 
 __all__ = ["Endpoints", "Servers", "StartError"]
-
-_log = logging.getLogger(__name__)
-_RETRY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -35,46 +32,49 @@ class Endpoints:
 
 
 class Servers:
-    """One data folder's servers. Only one process may use a folder at a time: that is for the caller to see to."""
+    """One data folder's servers. Only one process may use a folder at a time: that is for the caller to see to.
 
-    def __init__(self, home: Path) -> None:
+    `external`: URLs of servers that run elsewhere and are not started, by `key` (nats, postgres, valkey).
+    """
+
+    def __init__(self, home: Path, external: Mapping[str, str] | None = None) -> None:
         self._home = home
-        ports = Ports(home / "run" / "ports.json")
-        self.nats = Nats(home, ports)
-        self.postgres = Postgres(home, ports)
-        self.valkey = Valkey(home, ports)
+        self._external = external or {}
+        self.ports = Ports(home / "run" / "ports.json")
+        self.nats = Nats(home, self.ports)
+        self.postgres = Postgres(home, self.ports)
+        self.valkey = Valkey(home, self.ports)
         self._keepers: list[asyncio.Task[None]] = []
 
     @property
-    def all(self) -> tuple[Server, ...]:
-        return (self.nats, self.postgres, self.valkey)
+    def own(self) -> tuple[Server, ...]:
+        """Those that are ours to start."""
+        return tuple(s for s in (self.nats, self.postgres, self.valkey) if s.key not in self._external)
 
     async def start(self) -> Endpoints:
-        """Returns once all three serve; from then on a server that ends is started again.
+        """Returns once all serve; from then on a server that ends is started again.
 
         Raises StartError, with none left running.
         """
-        try:
-            for name in ("", "run", "logs", "secrets"):
-                (self._home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise from_os_error(error, "Jelmore", self._home) from error
-        outcomes = await asyncio.gather(*(server.start() for server in self.all), return_exceptions=True)
+        make_folders(self._home)
+        if (url := self._external.get(self.nats.key)) is not None:
+            await check_external(url)
+            await self.nats.prepare()  # sessions are given credentials, which a server without users does not look at
+        outcomes = await asyncio.gather(*(server.start() for server in self.own), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 await self.stop()
                 raise outcome
-        self._keepers = [asyncio.create_task(_keep(server)) for server in self.all]
-        return self.endpoints
+        self._keepers = [asyncio.create_task(keep(server)) for server in self.own]
+        return self._endpoints()
 
-    @property
-    def endpoints(self) -> Endpoints:
+    def _endpoints(self) -> Endpoints:
         return Endpoints(
-            nats_url=self.nats.url,
+            nats_url=self._external.get(self.nats.key) or self.nats.url,
             nats_credentials=self.nats.credentials,
             nats_identity=self.nats.identity_file,
-            postgres_url=self.postgres.url,
-            redis_url=self.valkey.url,
+            postgres_url=self._external.get(self.postgres.key) or self.postgres.url,
+            redis_url=self._external.get(self.valkey.key) or self.valkey.url,
         )
 
     async def stop(self) -> None:
@@ -82,7 +82,7 @@ class Servers:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        await asyncio.gather(*(server.stop() for server in self.all))
+        await asyncio.gather(*(server.stop() for server in self.own))
 
     async def __aenter__(self) -> Endpoints:
         return await self.start()
@@ -91,13 +91,10 @@ class Servers:
         await self.stop()
 
 
-async def _keep(server: Server) -> None:
-    """Starts it again, where it was, whenever it ends."""
-    while True:
-        code = await server.ended()
-        _log.warning("%s ended with code %d; starting it again", server.name, code)
-        try:
-            await server.restart()
-        except (StartError, EndedError, OSError) as error:
-            _log.error("%s cannot be started again: %s", server.name, error)
-            await asyncio.sleep(_RETRY_S)
+def make_folders(home: Path) -> None:
+    """Raises StartError."""
+    try:
+        for name in ("", "run", "logs", "secrets"):
+            (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise from_os_error(error, "Jelmore", home) from error

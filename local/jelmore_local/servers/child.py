@@ -60,6 +60,7 @@ class Command:
     end_signal: signal.Signals = signal.SIGTERM
     owner: Owner = field(default_factory=Owner)
     environment: Mapping[str, str] = field(default_factory=plain_environment)
+    takes_input: bool = False
 
 
 class Child:
@@ -79,7 +80,7 @@ class Child:
                     *guarded(command.argv, command.end_signal, command.owner),
                     cwd=command.folder,
                     env=command.environment,
-                    stdin=asyncio.subprocess.DEVNULL,
+                    stdin=asyncio.subprocess.PIPE if command.takes_input else asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
@@ -97,6 +98,12 @@ class Child:
     async def wait(self) -> int:
         """The exit code, once it has ended; negative for a signal."""
         return await self._process.wait()
+
+    def tell(self, text: str) -> None:
+        """Writes all of its stdin. Only for a command that takes input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(text.encode())
+        self._process.stdin.close()
 
     async def ready(self, probe: Callable[[], Awaitable[bool]]) -> None:
         """Waits until `probe` says so. Raises EndedError; StartError if it takes too long."""
@@ -129,6 +136,10 @@ class Child:
                 await self._process.wait()
         except TimeoutError:
             await self.kill()
+        except asyncio.CancelledError:
+            # Whoever waits for us is in a hurry.
+            await self.kill()
+            raise
 
     async def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -140,6 +151,12 @@ def guarded(argv: Sequence[str], end_signal: signal.Signals, owner: Owner) -> li
     """`argv` as a child that gets `end_signal` once the thread that started it, or its process, is gone."""
     numbers = (end_signal.value, os.getpid(), owner.uid, owner.gid)
     return [sys.executable, "-I", "-S", str(_GUARD), *map(str, numbers), *argv]
+
+
+async def leftovers_gone(command: Command) -> None:
+    """Returns once nothing of an earlier start lives. Raises StartError if something does for too long; OSError."""
+    async with _lock(command):
+        pass
 
 
 @contextlib.asynccontextmanager

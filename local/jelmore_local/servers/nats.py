@@ -1,9 +1,12 @@
 """NATS with JetStream: the log."""
 
+import asyncio
 import json
 import shutil
 import sysconfig
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from jelmore_contract.bus import LEAST_NATS_VERSION
 from jelmore_local.servers.child import Command
@@ -17,6 +20,8 @@ from jelmore_operator.secret_files import write_secret
 #: that one machine can hold.
 _BATCHES_PER_STREAM = 10_000
 _BATCHES = 20_000
+_PORT = 4222
+_EXTERNAL_LIMIT_S = 5.0
 
 
 class Nats(Server):
@@ -56,8 +61,7 @@ class Nats(Server):
 
     async def answers(self) -> bool:
         """The server listens for clients once JetStream has recovered its streams."""
-        async with self.connected() as (reader, _writer):
-            information = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
+        information = await _information(LOOPBACK, self.port)
         _check_version(information["version"])
         return bool(information.get("jetstream"))
 
@@ -82,6 +86,36 @@ class Nats(Server):
             return Identity.load(self.identity_file)
         except ValueError as error:
             raise StartError(f"{error}: restore it from a backup, or remove it to have new ones made.") from error
+
+
+async def check_external(url: str) -> None:
+    """Whether a server that is not ours will do. Raises StartError."""
+    address = urlsplit(url)
+    remedy = "start it, or unset JELMORE_NATS_URL to have one started"
+    try:
+        async with asyncio.timeout(_EXTERNAL_LIMIT_S):
+            information = await _information(address.hostname or LOOPBACK, address.port or _PORT)
+    except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+        raise StartError(f"No NATS server answers at JELMORE_NATS_URL ({type(error).__name__}): {remedy}.") from error
+    _check_version(information["version"])
+    if not information.get("jetstream"):
+        raise StartError("The NATS server at JELMORE_NATS_URL has no JetStream: enable it, or unset the variable.")
+    if information.get("auth_required"):
+        # Sessions' credentials are signed with keys of ours, which it does not know.
+        raise StartError(
+            "The NATS server at JELMORE_NATS_URL has users of its own, so that sessions could not log in:"
+            " name one without users, or unset the variable."
+        )
+
+
+async def _information(host: str, port: int) -> dict[str, Any]:
+    """What the server says of itself when one connects. Raises OSError, ValueError, IncompleteReadError."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        information: dict[str, Any] = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
+        return information
+    finally:
+        writer.close()
 
 
 def _check_version(version: str) -> None:

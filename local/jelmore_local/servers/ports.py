@@ -51,6 +51,9 @@ class Ports:
         """The one used last, or a free one if somebody else listens there now. Raises StartError, OSError."""
         port = self._ports.get(name)
         if port is None or not is_free(port):
-            port = self._ports[name] = free_port()
+            port = free_port()
+            while port in self._ports.values():
+                port = free_port()
+            self._ports[name] = port
             self._path.write_text(json.dumps(self._ports))
         return port
