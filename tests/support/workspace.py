@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -89,6 +90,8 @@ class Watched:
         """The files that exist by all facts of files taken together: size, mtime_ns, inode by path."""
         files: dict[str, tuple[int, int, int]] = {}
         for fact in self.facts:
+            if fact["kind"] == "baseline":
+                files |= {path: (size, mtime, inode) for path, size, mtime, inode in fact["state"].get("files", ())}
             if fact["kind"] != "file":
                 continue
             assert (fact["change"] == "created") == (fact["path"] not in files), fact
@@ -97,6 +100,17 @@ class Watched:
             else:
                 files[fact["path"]] = (fact["size"], fact["mtime_ns"], fact["inode"])
         return files
+
+    def real(self) -> dict[str, tuple[int, int, int]]:
+        """The files that there are, links among them, in the same form; without `.git`."""
+        found = {}
+        for folder, folders, names in os.walk(self.root):
+            folders[:] = [name for name in folders if name != ".git"]
+            for path in (Path(folder) / name for name in (*names, *folders)):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+                    found[str(path.relative_to(self.root))] = (status.st_size, status.st_mtime_ns, status.st_ino)
+        return found
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ class GitTracker:
         self._hooks = hooks
         self._rules_changed = rules_changed
         self._repositories: dict[str, _Repository] = {}
-        # States of repositories that were restored and not found yet, or are gone: they may come back, also elsewhere.
-        self._absent: dict[str, State] = {}
+        self._restored: dict[str, State] = {}  # and not found yet
+        self._gone: dict[str, State] = {}  # may come back, also elsewhere
         self._dirty: dict[str, None] = {}
         self._watched: dict[int, tuple[str, str]] = {}  # repository and directory
 
@@ -52,7 +52,7 @@ class GitTracker:
     def restore(self, fact: Fact) -> None:
         state = fact["state"]
         path = state["repository"]
-        self._absent[path] = merged(self._absent.get(path, State()), state)
+        self._restored[path] = merged(self._restored.get(path, State()), state)
 
     def mark_all(self) -> None:
         self._dirty |= dict.fromkeys(self._repositories)
@@ -100,10 +100,14 @@ class GitTracker:
         if reader.is_foreign:
             self._hooks.problem("A repository uses reftable: git activity in it is not seen.")
             return None
-        state = self._absent.pop(path, None)
+        state = self._restored.pop(path, None)
         if state is not None:
             return self._repositories.setdefault(path, _Repository(reader, state, noted=True))
-        others = (*self._absent.values(), *(known.state for known in self._repositories.values()))
+        others = (
+            *self._restored.values(),
+            *self._gone.values(),
+            *(known.state for known in self._repositories.values()),
+        )
         state = next((other for other in others if reader.continues(other)), State())
         return self._repositories.setdefault(path, _Repository(reader, state, noted=False))
 
@@ -142,10 +146,10 @@ class GitTracker:
     def _forget(self, path: str, repository: _Repository) -> None:
         del self._repositories[path]
         if repository.state.known:
-            self._absent.pop(path, None)
-            while len(self._absent) >= REPOSITORIES_LIMIT:
-                del self._absent[next(iter(self._absent))]
-            self._absent[path] = repository.state
+            self._gone.pop(path, None)
+            while len(self._gone) >= REPOSITORIES_LIMIT:
+                del self._gone[next(iter(self._gone))]
+            self._gone[path] = repository.state
         for wd in repository.watches.values():
             if self._watched.pop(wd, None) is not None:
                 self._inotify.remove_watch(wd)

@@ -216,20 +216,23 @@ def ref_activity(line: Line, log: str, checked_out: bool) -> Activity | None:
     act = action(line.message)
     kind, _, name = log.removeprefix("refs/").partition("/")
     branch = name.partition("/")[2] if kind == "remotes" else name
-    operation = _ref_operation(line, act, kind, checked_out)
+    operation = _ref_operation(line, act, log, checked_out)
     if operation is None or (line.old == line.new and operation != "branch"):
         return None
     return Activity(operation, branch, line.old, line.new, line.message, line.seconds, log, line.end, log)
 
 
-def _ref_operation(line: Line, act: Action, kind: str, checked_out: bool) -> str | None:
+def _ref_operation(line: Line, act: Action, ref: str, checked_out: bool) -> str | None:
+    kind = ref.split("/")[1]
     if kind == "remotes":
         # A pull's own event is HEAD's; a clone's as well.
         words = {"update by push": "push"}
         return words.get(line.message) or (act.verb if act.verb in ("fetch", "push") else None)
     if kind != "heads":
         return None
-    if act.verb.lower() == "branch":
+    if act.verb == "Branch":  # a renamed branch brings along its log, with renames that it had before
+        return "branch" if line.message.endswith(f" to {ref}") else None
+    if act.verb == "branch":
         return "branch"
     if act.verb in ("fetch", "push"):
         return act.verb

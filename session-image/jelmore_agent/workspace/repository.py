@@ -19,8 +19,10 @@ from jelmore_agent.workspace.reflog import (
     renamed_from,
 )
 
-# Of what bears the same second: what comes first. A fetch goes before what it is merged by, a push after its commit.
-_ORDER = {"clone": 0, "fetch": 1, "branch": 1, "push": 3}
+# Of what bears the same second: what comes first, HEAD's own being 2. A fetch goes before what it is merged by.
+_ORDER = {"clone": 0, "fetch": 1}
+_AFTER_HEAD = 3
+_STASH_RESET = "reset: moving to HEAD"
 _LAST = float("inf")  # what is known by a ref's value alone has no time
 
 
@@ -81,17 +83,33 @@ def interpret(state: State, seen: Seen, since: float) -> tuple[list[Activity], S
         state = _first_state(seen, first, since)
     told, heads, marks = _from_heads(state, seen)
     from_refs = _from_logs(seen)
-    stashed = _stashed(state, seen)
-    if stashed:  # a stash resets, too
-        told = [activity for activity in told if activity.operation != "reset" or activity.old != activity.new]
+    told, stashed = _with_stashes(told, _stashed(state, seen), seen)
     explained = {activity.ref for activity in told if activity.ref}
     told += [*from_refs, *stashed, *_from_values(state, seen, explained)]
     told = [activity for activity in told if state.known or activity.seconds >= since]
-    told.sort(key=lambda activity: (activity.seconds, _ORDER.get(activity.operation, 2)))
+    # A branch that came and went since the last look is in no state.
+    told = [a if a.ref in state.refs or a.ref in seen.refs else a._replace(ref=None) for a in told]
+    told = _sorted(told)
     marks |= {name: log.mark for name, log in seen.logs.items()}
     kept = {name: mark for name, mark in state.marks.items() if name in seen.logged or name in seen.heads}
     now = State(True, heads, kept | marks, seen.refs, tuple(line.new or "" for line in seen.stash))
     return list(_grouped(told)), now
+
+
+def _sorted(told: list[Activity]) -> list[Activity]:
+    """In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes before.
+    In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes before."""
+    checkouts = {(a.seconds, a.branch): at for at, a in enumerate(told) if a.operation == "checkout"}
+
+    def key(numbered: tuple[int, Activity]) -> tuple[float, int, float]:
+        at, activity = numbered
+        checkout = checkouts.get((activity.seconds, activity.branch)) if activity.operation == "branch" else None
+        if checkout is not None:
+            return activity.seconds, 2, checkout - 0.5
+        of_head = activity.log is not None and activity.log.endswith("HEAD")
+        return activity.seconds, _ORDER.get(activity.operation, 2 if of_head else _AFTER_HEAD), at
+
+    return [activity for _, activity in sorted(enumerate(told), key=key)]
 
 
 def _first_state(seen: Seen, first: Line | None, since: float) -> State:
@@ -177,6 +195,28 @@ def _stashed(state: State, seen: Seen) -> list[Activity]:
     return told
 
 
+def _with_stashes(told: list[Activity], stashed: list[Activity], seen: Seen) -> tuple[list[Activity], list[Activity]]:
+    """Putting away ends with a reset in HEAD's log: there it takes the place of that reset. Returns what it has, and
+    what is left of the stash's own."""
+    own: list[Activity] = []
+    left = list(stashed)
+    for activity in told:
+        if activity.message != _STASH_RESET or activity.old != activity.new:
+            own.append(activity)
+            continue
+        put = next((stash for stash in left if stash.new and _moments_before(stash.seconds, activity)), None)
+        if put is not None:
+            left.remove(put)
+            own.append(put._replace(seconds=activity.seconds, log=activity.log, mark=activity.mark))
+        elif not any(_moments_before(line.seconds, activity) for line in seen.stash):
+            own.append(activity)
+    return own, left
+
+
+def _moments_before(seconds: float, activity: Activity) -> bool:
+    return 0 <= activity.seconds - seconds <= 2
+
+
 def _from_values(state: State, seen: Seen, explained: set[str]) -> list[Activity]:
     renamed = {renamed_from(line.message) for log in seen.logs.values() for line in log.lines}
     told: list[Activity] = []
@@ -227,6 +267,8 @@ def _together(first: Activity, next_one: Activity) -> bool:
 
 def _one(group: list[Activity]) -> Activity:
     first = group[0]
+    if len(group) == 1:
+        return first
     branches = [activity for activity in group if activity.branch is not None]
     if len(branches) <= 1:
         return (branches or group)[0]._replace(also=tuple(a for a in group if a is not (branches or group)[0]))
@@ -271,11 +313,12 @@ def whole(state: State) -> dict[str, Any]:
 def merged(state: State, found: dict[str, Any]) -> State:
     """A state with what a fact says laid over it."""
     refs = state.refs | found.get("refs", {})
+    left = {name: mark for name, mark in state.marks.items() if refs.get(name, "") is not None}
     return replace(
         state,
         known=True,
         heads=state.heads | found.get("heads", {}),
-        marks=state.marks | {name: Mark(*mark) for name, mark in found.get("marks", {}).items()},
+        marks=left | {name: Mark(*mark) for name, mark in found.get("marks", {}).items()},
         refs={ref: sha for ref, sha in refs.items() if sha is not None},
         stash=tuple(found.get("stash", state.stash)),
     )
