@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import sysconfig
 from pathlib import Path
@@ -20,6 +21,10 @@ from jelmore_operator.secret_files import write_secret
 #: that one machine can hold.
 _BATCHES_PER_STREAM = 10_000
 _BATCHES = 20_000
+#: nats-server's words for it (jetstream.go): "Missing stream metafile for", "Stream metafile ...: checksums do not
+#: match", "Missing stream checksum file", "Error unmarshalling stream metafile"; with the file's path in quotes.
+_UNREADABLE_STREAM = re.compile(r"""\[(?:WRN|ERR)\].*\b[Ss]tream (?:metafile|checksum).*?"([^"]+/meta\.\w+)\"""")
+_REMEDY = "restore it from a backup, or move the folder away to begin with an empty log"
 _PORT = 4222
 _EXTERNAL_LIMIT_S = 5.0
 
@@ -43,6 +48,9 @@ class Nats(Server):
 
     async def prepare(self) -> None:
         if not self.identity_file.exists():
+            if (self.folder / "jetstream").exists():
+                # The log belongs to an account that is named by its key: with new keys it would seem to be empty.
+                raise StartError(f"{self.identity_file} is missing, without which {self.folder} has no log: {_REMEDY}.")
             Identity.generate().save(self.identity_file)
             self.credentials.unlink(missing_ok=True)
         if not self.credentials.exists():
@@ -58,6 +66,15 @@ class Nats(Server):
             log=self.log,
             lock=self.lock,
         )
+
+    async def restart(self) -> None:
+        await super().restart()
+        lost = lost_streams(self.output())
+        if lost:
+            await self.stop()
+            raise StartError(
+                f"{self.folder} is damaged (the stream {lost[0].name} cannot be read, see {self.log}): {_REMEDY}."
+            )
 
     async def answers(self) -> bool:
         """The server listens for clients once JetStream has recovered its streams."""
@@ -85,7 +102,17 @@ class Nats(Server):
         try:
             return Identity.load(self.identity_file)
         except ValueError as error:
-            raise StartError(f"{error}: restore it from a backup, or remove it to have new ones made.") from error
+            raise StartError(f"{error}, without which {self.folder} has no log: {_REMEDY}.") from error
+
+
+def lost_streams(output: str) -> list[Path]:
+    """The folders of streams that hold messages and that the server could not load, by what it printed.
+
+    It goes on without them, and a new, empty stream would take their place. One without messages was cut off while it
+    was made, and is made again.
+    """
+    folders = {Path(path).parent for path in _UNREADABLE_STREAM.findall(output)}
+    return sorted(folder for folder in folders if any(block.stat().st_size for block in folder.glob("msgs/*.blk")))
 
 
 async def check_external(url: str) -> None:

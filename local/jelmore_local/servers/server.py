@@ -92,6 +92,11 @@ class Server(ABC):
         assert self._child is not None
         return await self._child.wait()
 
+    def output(self) -> str:
+        """What it has printed since it was started last. Only after a start."""
+        assert self._child is not None
+        return self._child.output()
+
     async def stop(self) -> None:
         if self._child is not None:
             await self._child.stop()
