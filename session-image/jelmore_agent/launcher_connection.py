@@ -59,19 +59,24 @@ class Connection:
         return self._received.popleft()
 
     def send(self, frame: Frame) -> None:
-        """Sends it now or, by `flush`, later. Raises ConnectionError."""
+        """Sends it now or, by `flush`, later; nothing to an agent that has hung up, or that does not read.
+
+        What such an agent had asked before is still to be read.
+        """
         self._unsent += encode(frame)
         self.flush()
         if len(self._unsent) > _MAX_UNSENT:
-            raise ConnectionAbortedError("the agent does not read")
+            self._socket.shutdown(socket.SHUT_RDWR)
+            self._unsent.clear()
 
     def flush(self) -> None:
-        """Raises ConnectionError."""
         try:
             while self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]
         except BlockingIOError:
             pass
+        except ConnectionError:
+            self._unsent.clear()
 
     def close(self) -> None:
         for descriptor in self._received:

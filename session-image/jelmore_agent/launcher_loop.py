@@ -220,13 +220,11 @@ class Launcher:
             connection.flush()
             for request in connection.requests():
                 self._carry_out(request, connection)
-                if self._connection is not connection:
-                    return
         except ConnectionError:
-            self._disconnect()
+            self._disconnect(connection)
         except FrameError as error:
             log("agent breaks the protocol", error=str(error))
-            self._disconnect()
+            self._disconnect(connection)
 
     # What the agent asks for
 
@@ -292,17 +290,11 @@ class Launcher:
 
     def _send(self, frame: Frame) -> None:
         """To the agent, if there is one; what it misses is in the next hello, or is asked for again."""
-        if self._connection is None:
-            return
-        try:
+        if self._connection is not None:
             self._connection.send(frame)
-        except ConnectionError:
-            self._disconnect()
 
-    def _disconnect(self) -> None:
-        if self._connection is None:
-            return
-        self._connection.close()
+    def _disconnect(self, connection: Connection) -> None:
+        connection.close()
         self._connection = None
         now = time.monotonic()
         lasted = now - self._connected_at

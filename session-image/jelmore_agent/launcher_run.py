@@ -16,6 +16,8 @@ from jelmore_agent.launcher_requests import Start
 
 MAX_QUEUED = 64 * 1024 * 1024  # bytes that wait for a CLI that does not read
 STDERR_TAIL = 8 * 1024
+_PIPE = 64 * 1024  # bytes that a pipe holds, and that it can be made to hold
+_PIPE_MOST = 1024 * 1024
 
 
 class Refusal(Exception):
@@ -95,11 +97,11 @@ class Run:
         return lost
 
     def read_stderr(self) -> None:
-        """Reads what is there."""
+        """Reads some of what is there."""
         with suppress(BlockingIOError):
-            while data := os.read(self.stderr, 65536):
-                self._tail = (self._tail + data)[-STDERR_TAIL:]
-            self.stderr_open = False
+            data = os.read(self.stderr, _PIPE)
+            self._tail = (self._tail + data)[-STDERR_TAIL:]
+            self.stderr_open = bool(data)
 
     def send_signal(self, number: int) -> None:
         """To the CLI's own process, if it is there."""
@@ -122,7 +124,8 @@ class Run:
         are gone.
         """
         assert self.status is not None
-        self.read_stderr()
+        for _ in range(_PIPE_MOST // _PIPE):
+            self.read_stderr()
         self._drop_stdin()
         os.close(self.stderr)
         os.close(self._spool)

@@ -29,8 +29,15 @@ class LauncherProcess:
         self.pid_file = folder / "launcher.pid"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def launch(self, *options: str, env: dict[str, str] | None = None, inherit: tuple[int, ...] = ()) -> None:
-        command = [sys.executable, "-I", "-S", str(LAUNCHER), "--socket", self.socket]
+    def launch(
+        self,
+        *options: str,
+        env: dict[str, str] | None = None,
+        inherit: tuple[int, ...] = (),
+        under: list[str] | None = None,
+    ) -> None:
+        """`inherit`: descriptors that it gets, `under`: the command that executes it."""
+        command = [*(under or []), sys.executable, "-I", "-S", str(LAUNCHER), "--socket", self.socket]
         command += ["--pid-file", str(self.pid_file), "--min-free", "0", *options]
         with (self.folder / "launcher.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -291,7 +291,7 @@ async def test_the_cli_goes_on_without_an_agent_and_the_next_one_finds_it(launch
         hello = await expect(second, Hello)
         assert hello.run == RunningCli(number=1, pid=pid)
         second.write(1, "b", "to the second")
-        await expect(second, Written)
+        await until(lambda: launcher.spool(1).read_text() == "to the first\nto the second\n")
         os.kill(pid, signal.SIGKILL)
         exited = await expect(second, Exited)
     for _ in range(2):  # until it is confirmed
@@ -304,7 +304,19 @@ async def test_the_cli_goes_on_without_an_agent_and_the_next_one_finds_it(launch
         await started(launcher, later, 2, CAT)
     async with launcher.serve() as last:
         assert (await expect(last, Hello)).exits == []
-    assert launcher.spool(1).read_text() == "to the first\nto the second\n"
+
+
+async def test_what_an_agent_asked_before_it_hung_up_is_done(launcher: LauncherProcess) -> None:
+    launcher.launch()
+    async with launcher.serve() as link:
+        await expect(link, Hello)
+        await started(launcher, link, 1, CAT)
+        for token in range(20):
+            link.write(1, str(token), f"{token} {'x' * 1000}")
+        link.close_stdin(1)
+        link.bye()
+    assert await launcher.exit_code() == 0
+    assert len(launcher.spool(1).read_text().splitlines()) == 20
 
 
 DYING_AGENT = """

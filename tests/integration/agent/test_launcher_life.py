@@ -15,7 +15,7 @@ import pytest
 
 from jelmore_agent.frames import encode
 from jelmore_agent.link import LauncherLink
-from jelmore_agent.link_events import Disk, Exited, Hello, Refused, Started, Stopping, Written
+from jelmore_agent.link_events import Disconnected, Disk, Exited, Hello, Refused, Started, Stopping, Written
 from jelmore_agent.unix_socket import connect
 from tests.support.launcher import NONCE, LauncherProcess, expect, python, started, until
 
@@ -65,6 +65,25 @@ async def test_a_stranger_does_not_come_between_agent_and_launcher(
     await started(launcher, link, 1, CAT)
 
 
+async def test_a_launcher_takes_the_place_of_one_that_still_seems_to_be_there(launcher: LauncherProcess) -> None:
+    """Its end and its successor's hello may be seen in either order."""
+
+    def hello(pid: int) -> bytes:
+        return encode({"type": "hello", "nonce": NONCE, "pid": pid, "run": None, "exits": [], "stopping": False})
+
+    loop = asyncio.get_running_loop()
+    async with launcher.serve() as link:
+        with connect(launcher.socket) as earlier, connect(launcher.socket) as later:
+            earlier.send(hello(1))
+            assert await anext(link) == Hello(NONCE, 1, None, [], False)
+            later.send(hello(2))
+            assert await anext(link) == Disconnected()
+            assert await anext(link) == Hello(NONCE, 2, None, [], False)
+            assert await loop.sock_recv(earlier, 100) == b""
+            link.confirm(9)
+            assert b"confirm" in await loop.sock_recv(later, 100)
+
+
 async def test_the_nonce_may_come_in_a_file(launcher: LauncherProcess, link: LauncherLink) -> None:
     nonce = launcher.folder / "nonce"
     nonce.write_text(NONCE + "\n")
@@ -106,6 +125,21 @@ async def test_what_a_killed_launcher_left_is_in_nobodys_way(launcher: LauncherP
     assert (await expect(link, Hello)).pid == launcher.pid
 
 
+# What Claude's side may do to it
+
+
+async def test_programs_of_its_own_user_cannot_look_into_it(launcher: LauncherProcess, link: LauncherLink) -> None:
+    """Its environment holds the nonce. (Where the tests run as root, without what lets root look.)"""
+    powerless = ["/usr/bin/setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    launcher.launch(under=powerless)
+    await expect(link, Hello)
+    launcher.run_cli(link, 1, ["/bin/cat", f"/proc/{launcher.pid}/environ"])
+    exited = await expect(link, Exited)
+    assert exited.code == 1
+    assert "Permission denied" in exited.stderr
+    assert launcher.spool(1).read_bytes() == b""
+
+
 # Signals
 
 
@@ -123,10 +157,10 @@ async def test_sigterm_asks_the_agent_which_ends_the_cli(launcher: LauncherProce
     await started(launcher, link, 1, UNINTERRUPTED)
     os.kill(launcher.pid, signal.SIGTERM)
     await expect(link, Stopping)
-    launcher.run_cli(link, 2, CAT)
-    assert (await expect(link, Refused)).run == 2
     link.close_stdin(1)
     assert (await expect(link, Exited)).code == 0
+    launcher.run_cli(link, 2, CAT)
+    assert await expect(link, Refused) == Refused(run=2, message="the launcher is stopping")
     link.confirm(1)
     assert await launcher.exit_code() == 0
     assert not launcher.pid_file.exists()
