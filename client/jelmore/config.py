@@ -1,0 +1,78 @@
+"""Where Jelmore is: `--url`, JELMORE_URL, what `jelmore up` wrote down on this machine, or the usual address."""
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jelmore.problems import JelmoreError, UsageProblem
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`url`: http or https, with no slash at its end. `token`: sent with every call."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the address is a loopback address: a proxy that the environment names must not get in between."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    def stream_url(self, path: str) -> str:
+        """For a WebSocket."""
+        return "ws" + self.url.removeprefix("http") + path
+
+
+def find_target(url: str | None, environ: Mapping[str, str]) -> Target:
+    """`url`: from the command line. Raises UsageProblem for what is no address, JelmoreError for a broken file."""
+    token = environ.get("JELMORE_TOKEN") or None
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise UsageProblem("JELMORE_TOKEN holds characters that no token has: set it anew")
+    if url:
+        return Target(_checked(url, "--url"), token)
+    if environ.get("JELMORE_URL"):
+        return Target(_checked(environ["JELMORE_URL"], "JELMORE_URL"), token)
+    return Target(_written_down(environ) or DEFAULT_URL, token)
+
+
+def _written_down(environ: Mapping[str, str]) -> str | None:
+    """The address in `endpoints.json`, which is there as long as `jelmore up` runs."""
+    home = Path(environ["JELMORE_HOME"]) if environ.get("JELMORE_HOME") else Path.home() / ".jelmore"
+    path = home / "endpoints.json"
+    try:
+        document = json.loads(path.read_bytes())
+        return _checked(document["api"]["url"], str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError:
+        # Another user's Jelmore: it may still be meant, at the usual address.
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        detail = f"{path} cannot be read ({type(error).__name__}): start Jelmore again, or set JELMORE_URL"
+        raise JelmoreError(detail) from error
+
+
+def _checked(url: str, where: str) -> str:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+        parts = urlsplit("")
+    if not valid or parts.query or parts.fragment or parts.username is not None:
+        raise UsageProblem(f"{where} is no address of Jelmore: {DEFAULT_URL} is one")
+    return url.rstrip("/")
