@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -142,10 +143,10 @@ def _created(session: SessionRow, values: dict[str, Any], event: Envelope) -> No
 
 
 def _state_changed(session: SessionRow, values: dict[str, Any], event: Envelope) -> None:
-    state = values.get("to")
-    if state not in set(SessionState):
+    state = _word(values, "to", SessionState)
+    if state is None:
         return
-    session.state = str(state)
+    session.state = state
     session.waiting_for = _text(values, "waiting_for")
     session.message = _text(values, "message")
     session.run = _count(values, "run", session.run)
@@ -186,10 +187,10 @@ _PROJECTIONS: dict[str, Callable[[SessionRow, dict[str, Any], Envelope], None]] 
 
 
 def _fold_input(changes: Changes, session_id: str, values: dict[str, Any], seq: int) -> None:
-    input_id, state = _name(values, "input_id"), _text(values, "state")
-    if input_id and state in set(InputState):
+    input_id, state = _name(values, "input_id"), _word(values, "state", InputState)
+    if input_id and state:
         reason = _text(values, "reason")
-        changes.input_states[session_id, input_id] = InputStateRow(session_id, input_id, str(state), reason, seq)
+        changes.input_states[session_id, input_id] = InputStateRow(session_id, input_id, state, reason, seq)
 
 
 def _fold_request(
@@ -202,11 +203,11 @@ def _fold_request(
 
 
 def _fold_resolution(changes: Changes, session_id: str, values: dict[str, Any], timestamp: str) -> None:
-    approval_id, decision = _name(values, "approval_id"), _text(values, "decision")
-    if approval_id and decision in set(Decision):
+    approval_id, decision = _name(values, "approval_id"), _word(values, "decision", Decision)
+    if approval_id and decision:
         by = _text(values, "by") or Decider.CLAUDE
         message = _text(values, "message")
-        changes.approvals.append(Resolution(session_id, approval_id, str(decision), by, message, timestamp))
+        changes.approvals.append(Resolution(session_id, approval_id, decision, by, message, timestamp))
 
 
 def _fold_command(changes: Changes, known: _Known, subject: Subject, entry: Entry, _: Blobs) -> None:
@@ -295,6 +296,11 @@ def _name(values: Mapping[str, Any], name: str) -> str | None:
     """As `_text`, short enough for an index."""
     value = _text(values, name)
     return value if value is not None and len(value) <= _LONGEST_ID else None
+
+
+def _word(values: Mapping[str, Any], name: str, words: type[StrEnum]) -> str | None:
+    value = values.get(name)
+    return value if isinstance(value, str) and value in set(words) else None
 
 
 def _clean(value: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Self
 
@@ -15,6 +16,8 @@ from jelmore_api.persister.rows import Changes, DeadLetter, EventRow, Request, S
 from jelmore_api.persister.stream import StoredReport
 from jelmore_api.stream.consumer import Entry
 from jelmore_contract.subjects import STREAM
+
+logger = logging.getLogger(__name__)
 
 #: What connecting, or any call here, may raise when PostgreSQL is away (or another writer took over).
 DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
@@ -79,6 +82,18 @@ class PositionMoved(Exception):
     """Somebody else wrote: this one must not go on."""
 
 
+class _Unfoldable(Exception):
+    """A defect of the fold: the message that shows it must not hold up all others."""
+
+
+def _folded(sessions: dict[str, SessionRow], entries: Sequence[Entry], blobs: dict[tuple[str, str], bytes]) -> Changes:
+    try:
+        return fold(sessions, entries, blobs)
+    except Exception as error:
+        logger.exception("the fold fails between %d and %d", entries[0].seq, entries[-1].seq)
+        raise _Unfoldable(f"the fold fails: {type(error).__name__}") from error
+
+
 def _lock_key(stream: str) -> int:
     return int.from_bytes(hashlib.sha256(f"jelmore persister {stream}".encode()).digest()[:8], "big", signed=True)
 
@@ -135,7 +150,7 @@ class Store:
         await self._partitions.make(self._connection, entries[0].seq, entries[-1].seq)
         try:
             return [await self._write(position, entries)]
-        except _DATA_ERRORS as error:
+        except (*_DATA_ERRORS, _Unfoldable) as error:
             if len(entries) == 1:
                 return [await self._set_aside(position, entries[0], str(error))]
         written = []
@@ -148,7 +163,7 @@ class Store:
         async with self._connection.transaction():
             await self._move(position, entries[-1].seq)
             sessions = await self._sessions(session_ids(entries))
-            changes = fold(sessions, entries, await self._blobs(entries))
+            changes = _folded(sessions, entries, await self._blobs(entries))
             await self._apply(changes)
         return changes
 

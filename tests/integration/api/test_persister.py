@@ -11,6 +11,8 @@ import pytest
 from nats.aio.client import Client
 
 from jelmore_api.persister.persister import Persister
+from jelmore_api.persister.projections import fold
+from jelmore_api.persister.rows import Changes
 from jelmore_contract.events import EventType
 from jelmore_contract.report import Cursor, Report, Usage
 from jelmore_contract.states import Phase, SessionState
@@ -218,6 +220,27 @@ async def test_what_cannot_be_stored_is_set_aside(
         await mirrored(database, last)
     assert await output_lines(database, log) == list(range(20))
     assert "commands" in await database.fetchval("SELECT reason FROM dead_letters")
+
+
+async def test_a_defect_of_the_fold_holds_up_one_message_only(
+    log: LogPublisher,
+    database_url: str,
+    database: "asyncpg.Connection[asyncpg.Record]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(sessions: Any, entries: Any, blobs: Any) -> Changes:
+        if any(b"session.quota" in entry.data for entry in entries):
+            raise ZeroDivisionError
+        return fold(sessions, entries, blobs)
+
+    monkeypatch.setattr("jelmore_api.persister.store.fold", failing)
+    await log.created()
+    await log.event(EventType.QUOTA, status="x")
+    last = await log.lines(*map(numbered, range(20)))
+    async with running(log.client, database_url):
+        await mirrored(database, last)
+    assert await output_lines(database, log) == list(range(20))
+    assert "ZeroDivisionError" in await database.fetchval("SELECT reason FROM dead_letters")
 
 
 async def test_a_stream_made_anew_goes_on_above_and_gives_agents_their_place_back(
