@@ -80,7 +80,7 @@ class LauncherProcess:
 
     def end(self) -> None:
         """Kills it with all that it started, whether the test came to its end or not."""
-        if self.process is None:
+        if self.process is None or self.process.poll() is not None:
             return
         try:
             family = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
