@@ -17,7 +17,7 @@ import asyncpg
 import jelmore_api
 from jelmore_api.__main__ import main as serve
 
-_VERSIONS = Path(jelmore_api.__path__[0]) / "migrations" / "versions"
+VERSIONS = Path(jelmore_api.__path__[0]) / "migrations" / "versions"
 _REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*["']([^"']+)["']""", re.MULTILINE)
 
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 async def _bring_up_to_date(database_url: str) -> None:
     """Migrates only where there is something to do: alembic is most of a second of imports."""
-    if await _revision(database_url) == newest_revision(_VERSIONS):
+    if await _revision(database_url) == newest_revision(VERSIONS):
         return
     from jelmore_api.migrations import migrate
 
