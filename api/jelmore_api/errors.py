@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -156,6 +156,7 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
 
 
 _PLAIN = {
+    400: (ProblemType.INVALID_REQUEST, "The body cannot be read as JSON. Send one JSON object."),
     404: (ProblemType.NOT_FOUND, "There is no such path. /api/v1/docs lists what there is."),
     405: (ProblemType.INVALID_REQUEST, "This path does not take this method. /api/v1/docs lists what there is."),
     413: (ProblemType.TOO_LARGE, too_large().detail),
@@ -170,7 +171,7 @@ def add_handlers(app: FastAPI) -> None:
         return error.response()
 
     async def validation(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+        assert isinstance(error, RequestValidationError | WebSocketRequestValidationError)
         return from_validation(error.errors()).response()
 
     async def plain(_: Request, error: Exception) -> Response:
@@ -180,6 +181,7 @@ def add_handlers(app: FastAPI) -> None:
 
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(WebSocketRequestValidationError, validation)
     app.add_exception_handler(HTTPException, plain)
 
 

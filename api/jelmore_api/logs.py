@@ -30,9 +30,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Uvicorn tells of each WebSocket what AccessLog tells, with the client's address and query; and of each one that
+    was refused with a document it says, wrongly, that it was not answered (websockets-sansio, uvicorn 0.54).
+    """
+    return '"WebSocket ' not in str(record.msg) and "without completing handshake" not in str(record.msg)
+
+
 def configure() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # Its lines say what AccessLog says, and the address of every client.
-    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").addFilter(_worth_a_line)

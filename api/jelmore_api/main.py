@@ -14,6 +14,7 @@ from jelmore_api.approvals.service import ApprovalService
 from jelmore_api.bus import Bus
 from jelmore_api.docs import add_docs
 from jelmore_api.events import endpoints as events
+from jelmore_api.events import stream
 from jelmore_api.events.repository import EventRepository
 from jelmore_api.events.service import EventService
 from jelmore_api.health import endpoints as health
@@ -31,6 +32,8 @@ from jelmore_api.sessions.repository import SessionRepository
 from jelmore_api.sessions.service import SessionService
 from jelmore_api.sessions.tails import OutputTails
 from jelmore_api.settings import Settings
+from jelmore_api.stream.replay import Replay
+from jelmore_api.stream.rooms import Rooms
 
 #: Bytes of a body. What may be 1 MB in the log can be four times that as JSON with escapes.
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -66,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(AccessLog)
     errors.add_handlers(app)
     v1 = APIRouter(prefix="/api/v1")
-    for part in (sessions, approvals, events):
+    for part in (sessions, approvals, events, stream):
         v1.include_router(part.router)
     app.include_router(v1)
     app.include_router(health.router)
@@ -90,6 +93,8 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         session_service = SessionService(settings, store, repository, OutputTails(redis))
         commands = Commands(bus, store, repository)
         approval_service = ApprovalService(bus, ApprovalRepository(postgres), session_service, commands)
+        rooms = Rooms(bus.connection)
+        replay = Replay(bus.connection, postgres, rooms)
         made = Services(
             settings=settings,
             bus=bus,
@@ -97,12 +102,15 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             sessions=session_service,
             commands=commands,
             approvals=approval_service,
-            events=EventService(bus, EventRepository(postgres), session_service),
+            events=EventService(bus, EventRepository(postgres), session_service, replay),
+            replay=replay,
+            rooms=rooms,
             readiness=Readiness(settings.model, bus, postgres, redis, persister),
         )
         mirroring = asyncio.create_task(persister.run(), name="persister")
         try:
             yield made
         finally:
+            await rooms.close()
             mirroring.cancel()
             await asyncio.gather(mirroring, return_exceptions=True)

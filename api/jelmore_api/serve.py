@@ -2,11 +2,13 @@
 
 import contextlib
 import signal
+import socket
 from collections.abc import Iterator
 
 import uvicorn
 
 from jelmore_api.main import create_app
+from jelmore_api.services import Services
 from jelmore_api.settings import Settings
 
 #: Seconds for answers under way when the service is asked to stop.
@@ -26,6 +28,11 @@ class Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        services: Services = self.lifespan.state["services"]
+        await services.end_streams()
+        await super().shutdown(sockets)
 
 
 def server(settings: Settings) -> Server:

@@ -1,6 +1,7 @@
 """What the endpoints work with: made by the lifespan, one of each for an application."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from fastapi.requests import HTTPConnection
@@ -13,6 +14,11 @@ from jelmore_api.postgres import Postgres
 from jelmore_api.sessions.commands import Commands
 from jelmore_api.sessions.service import SessionService
 from jelmore_api.settings import Settings
+from jelmore_api.stream.replay import Replay
+from jelmore_api.stream.rooms import Rooms
+
+#: Seconds for clients to take their last frame.
+_GOODBYE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,17 @@ class Services:
     commands: Commands
     approvals: ApprovalService
     events: EventService
+    replay: Replay
+    rooms: Rooms
     readiness: Readiness
+    #: The tasks that serve a WebSocket.
+    streams: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def end_streams(self) -> None:
+        """Sends every client of a WebSocket away, to come back: before the server closes its connections."""
+        await self.rooms.close()
+        if self.streams:
+            await asyncio.wait(self.streams, timeout=_GOODBYE)
 
 
 class State(TypedDict):

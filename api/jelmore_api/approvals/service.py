@@ -69,7 +69,8 @@ class ApprovalService:
     async def _open_since(self, key: SessionKey, approval_id: str) -> int:
         """The place of the question in the log. Raises Problem for one that nobody asked, or that has its answer."""
         position = await self._repository.position()
-        row = await self._repository.get(key.session_id, approval_id)
+        # PostgreSQL refuses text with NUL or a lone surrogate, and no id has any.
+        row = await self._repository.get(key.session_id, approval_id) if approval_id.isprintable() else None
         asked_at = row["requested_seq"] if row else None
         resolved = row is not None and row["decision"] is not None
         for told in await self._told_after(key, position):

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from jelmore_api.bus import Bus
 from jelmore_api.errors import FieldError, Problem
 from jelmore_api.events.repository import EventRepository
+from jelmore_api.postgres import Row
 from jelmore_api.sessions.service import SessionService
 from jelmore_api.stream.frames import Frame, event_frame, read_event
+from jelmore_api.stream.replay import Replay
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import Envelope, EventType
 from jelmore_contract.subjects import SessionKey, blob_subject, parse_subject, session_blob, session_events
@@ -15,7 +17,8 @@ from jelmore_contract.subjects import SessionKey, blob_subject, parse_subject, s
 class EventService:
     """Every method raises Problem."""
 
-    def __init__(self, bus: Bus, repository: EventRepository, sessions: SessionService) -> None:
+    def __init__(self, bus: Bus, repository: EventRepository, sessions: SessionService, replay: Replay) -> None:
+        self._replay = replay
         self._bus = bus
         self._repository = repository
         self._sessions = sessions
@@ -23,14 +26,14 @@ class EventService:
     async def page(self, session_id: str, after: int, types: Sequence[EventType], limit: int) -> list[Frame]:
         """At most `limit` events above sequence `after`; of all types where `types` is empty."""
         session = await self._sessions.get(session_id)
+        key = SessionKey(session.namespace, session_id)
+        await self.check_end(key, after)
         position = await self._repository.position()
-        if after > position:
-            await self._check_end(after)
         rows = await self._repository.page(session_id, after, [str(t) for t in types] or None, limit)
-        frames = [event_frame(row["seq"], Envelope(*list(row)[1:])) for row in rows]
+        frames = [_frame(row) for row in rows]
         # Rows are read after the position: they may reach beyond it.
         last = max(after, position, frames[-1].seq if frames else 0)
-        async for message in self._bus.messages(session_events(SessionKey(session.namespace, session_id)), last):
+        async for message in self._bus.messages(session_events(key), last):
             if len(frames) >= limit:
                 break
             subject = parse_subject(message.subject or "")
@@ -60,9 +63,18 @@ class EventService:
             raise missing
         return b"".join(chunks[number] for number in sorted(chunks))
 
-    async def _check_end(self, after: int) -> None:
-        end = await self._bus.last_sequence()
-        if after > end:
-            error = FieldError(detail=f"the log ends at {end}", pointer=None, parameter="after")
-            detail = f"after: the log ends at {end}; use the seq of an event, or leave it out to read from the start."
+    async def check_end(self, key: SessionKey, after: int) -> None:
+        """Raises Problem for a place that the session's log does not have yet."""
+        if after == 0:
+            return
+        end = await self._replay.end(key)
+        if after > end.seq:
+            error = FieldError(detail=f"the session's log ends at {end.seq}", pointer=None, parameter="after")
+            detail = f"after: {error.detail}; give the seq of an event of it, or leave it out to read from the start."
             raise Problem(ProblemType.INVALID_REQUEST, detail, errors=[error])
+
+
+def _frame(row: Row) -> Frame:
+    payload = row["payload"].encode()
+    envelope = Envelope(row["id"], row["event_type"], row["session_id"], row["timestamp"], row["encoding"], payload)
+    return event_frame(row["seq"], envelope)

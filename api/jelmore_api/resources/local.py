@@ -89,8 +89,10 @@ class LocalStore:
         gone = await self._read(spec)
         name = name_key(metadata.namespace, metadata.name)
         holder = await self._read(name)
-        if holder.value and (await self._read(f"*.{json.loads(holder.value)['sessionId']}.spec")).value is not None:
-            raise NameTaken
+        if holder.value:
+            named = json.loads(holder.value)["sessionId"]
+            if (await self._read(f"*.{named}.spec")).value is not None:
+                raise AlreadyThere if named == resource.session_id else NameTaken
         mine = json.dumps({"sessionId": resource.session_id}).encode()
         try:
             revision = await self._write((name, mine, holder.revision), (spec, _document(resource), gone.revision))
