@@ -206,12 +206,13 @@ async def _within_limit(check: Callable[[], Awaitable[bool]]) -> bool:
     return False
 
 
-async def eventually(check: Callable[[], Any], limit: float = LIMIT) -> Any:
-    """Waits until `check` gives something, and returns it."""
-    async with asyncio.timeout(limit):
-        while not (found := check()):
-            await asyncio.sleep(0.01)
-    return found
+async def eventually(check: Callable[[], object]) -> None:
+    """Waits until `check` gives something."""
+
+    async def checked() -> bool:
+        return bool(check())
+
+    assert await _within_limit(checked)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ Level-based: it starts with the last message of every subject, goes on with what
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import nats.errors
@@ -62,7 +63,9 @@ class Follower:
             await asyncio.sleep(delay)
 
     async def _follow(self, client: Client) -> None:
-        """Until there is any doubt."""
+        """Until there is any doubt. Raises ConnectionError while there is no server."""
+        if not client.is_connected:
+            raise ConnectionError("not connected")
         reading = _Reading(self)
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox, cb=reading.take)
@@ -91,7 +94,7 @@ class Follower:
                     if reading.heard == heard:
                         return
         finally:
-            if client.is_connected:
+            with suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
     def _take(self, message: Msg) -> None:

@@ -62,7 +62,8 @@ class Supervisor:
             async with self._connected() as client:
                 if client is not None:
                     await self._supervise(client)
-            await asyncio.gather(*(runtime.kill() for runtime in self._runtimes.values() if runtime.alive))
+                alive = [runtime for runtime in self._runtimes.values() if runtime.alive]
+                await asyncio.gather(*(runtime.kill() for runtime in alive))
         finally:
             self._queue.close()
             for runtime in self._runtimes.values():
@@ -95,6 +96,7 @@ class Supervisor:
                 user_credentials=str(self._settings.nats_credentials),
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.2,
+                pending_size=0,  # what cannot be sent now fails now: the next pass decides what still holds
                 error_cb=_log_bus_error,
                 reconnected_cb=self._reconnected,
             )
@@ -112,7 +114,8 @@ class Supervisor:
         try:
             yield client
         finally:
-            await client.close()
+            with suppress(TypeError, OSError):  # nats-py 2.16 writes what it has left to a connection that is gone
+                await client.close()
 
     async def _reconnected(self) -> None:
         for follower in self._followers:
