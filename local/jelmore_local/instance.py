@@ -24,13 +24,12 @@ def only_instance(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.pread(lock, 32, 0).decode()
+            pid = os.pread(lock, 10, 0).decode().strip()
             raise StartError(
                 f"Jelmore already runs on {home} (process {pid}): use that one, stop it (kill {pid}),"
                 " or set JELMORE_HOME to another folder."
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        os.pwrite(lock, f"{os.getpid():<10}".encode(), 0)
         yield
     finally:
         os.close(lock)

@@ -31,7 +31,11 @@ def _mentions(entry: Path, marker: bytes) -> bool:
 
 
 def arguments_of(pid: int) -> str:
-    return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    """Nothing for a process that has ended."""
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def kill_all_of(folder: Path) -> None:

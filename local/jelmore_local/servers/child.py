@@ -87,8 +87,8 @@ class Child:
                     pass_fds=(lock,),
                 )
                 child = cls(command, process, log.tell())
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(process.pid).encode(), 0)
+            # Of one width, so that whoever reads never sees half of it.
+            os.pwrite(lock, f"{process.pid:<10}".encode(), 0)
         return child
 
     @property
@@ -167,7 +167,7 @@ async def _lock(command: Command) -> AsyncIterator[int]:
         deadline = time.monotonic() + LEFTOVER_LIMIT_S
         while not _try_lock(lock):
             if time.monotonic() > deadline:
-                pid = os.pread(lock, 32, 0).decode()
+                pid = os.pread(lock, 10, 0).decode().strip()
                 raise StartError(
                     f"{command.name} of an earlier start (process {pid}) is still running on {command.folder}:"
                     f" end it (kill {pid}), then start again."
