@@ -212,12 +212,10 @@ def _bracket(inside: bytes) -> bytes:
         low, at = _member(inside, at)
         if inside[at : at + 1] == b"-" and at + 1 < len(inside):
             high, at = _member(inside, at + 1)
-            if low <= high:
-                members.append(b"\\x%02x-\\x%02x" % (low, high))
+            # To git an empty range is its first byte.
+            members.append(b"\\x%02x-\\x%02x" % (low, max(low, high)))
         else:
             members.append(b"\\x%02x" % low)
-    if not members:  # only ranges that are empty
-        return b"." if negated else b"(?!)"
     return b"[" + (b"^" if negated else b"") + b"".join(members) + b"]"
 
 

@@ -36,6 +36,8 @@ _OPERATIONS = {
     "cherry-pick": "cherry-pick",
     "revert": "revert",
 }
+# Messages without a colon.
+_WHOLE = {"initial pull": "pull", "push": "push", "update by push": "push"}
 _SUBJECT_ALONE = ("commit", "cherry-pick", "revert")
 
 
@@ -118,7 +120,7 @@ RESUME_BYTES = _TAIL + 1
 def action(message: str) -> Action:
     match = _ACTION.fullmatch(message)
     if match is None:
-        return Action("pull" if message == "initial pull" else "", "", "", message)
+        return Action(_WHOLE.get(message, ""), "", "", message)
     verb, qualifier, text = match.group(1), match.group(2) or "", match.group(3)
     step = ""
     if verb in ("rebase", "pull") and (found := _STEP.search(message)):
@@ -226,8 +228,7 @@ def _ref_operation(line: Line, act: Action, ref: str, checked_out: bool) -> str 
     kind = ref.split("/")[1]
     if kind == "remotes":
         # A pull's own event is HEAD's; a clone's as well.
-        words = {"update by push": "push"}
-        return words.get(line.message) or (act.verb if act.verb in ("fetch", "push") else None)
+        return act.verb if act.verb in ("fetch", "push") else None
     if kind != "heads":
         return None
     if act.verb == "Branch":  # a renamed branch brings along its log, with renames that it had before

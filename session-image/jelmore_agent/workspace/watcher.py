@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jelmore_agent.workspace.beneath import Root
+from jelmore_agent.workspace.breath import Breath
 from jelmore_agent.workspace.facts import Fact, file_fact, restore_files, silent_facts
 from jelmore_agent.workspace.files import FileTracker, Hooks
 from jelmore_agent.workspace.git import GitTracker
@@ -19,8 +20,6 @@ from jelmore_agent.workspace.window import Window
 
 logger = logging.getLogger(__name__)
 
-#: Facts that are handed over at once; other tasks of the agent run in between.
-BATCH = 200
 #: Without inotify the tree is looked at so often (seconds), or as much more rarely as keeps the cost at 2 % of a core.
 POLL = 2.0
 _POLL_SHARE = 50
@@ -142,17 +141,19 @@ class WorkspaceWatcher:
 
     async def _hand_over(self) -> bool:
         """Whether all that was found is recorded."""
+        breath = Breath()
         while self._pending:
-            batch = [self._pending[n] for n in range(min(BATCH, len(self._pending)))]
+            found = self._pending[0]
             try:
-                self._record([file_fact(found) if isinstance(found, Change) else found for found in batch])
+                # One by one, so that after an error it is known which are recorded.
+                self._record([file_fact(found) if isinstance(found, Change) else found])
             except OSError as error:
                 logger.warning("changes of the workspace could not be recorded, trying again: %s", error)
                 asyncio.get_running_loop().call_later(_RETRY, self._touch)
                 return False
-            for _ in batch:
-                self._pending.popleft()
-            await asyncio.sleep(0)
+            self._pending.popleft()
+            if breath.due:
+                await breath.pause()
         return True
 
     def _mark_all(self) -> None:
