@@ -6,17 +6,15 @@ It may be killed at any moment: launchers and agents go on, and the next supervi
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-import nats
 from nats.aio.client import Client
 
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import SessionKey
 from jelmore_operator.process.actuator import Actuator
 from jelmore_operator.process.agent_config import credentials_problem, workspace_problem
+from jelmore_operator.process.connection import connected, first
 from jelmore_operator.process.follower import Follower
 from jelmore_operator.process.log import Log
 from jelmore_operator.process.queue import WorkQueue
@@ -53,13 +51,14 @@ class Supervisor:
         self._shutdown_by: datetime | None = None
         self._unsettled: set[SessionKey] = set()
         self._settled = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Waits for the bus, the stream and the bucket where they are not there yet. Returns after `stop`."""
         try:
             self._take_over()
-            async with self._connected() as client:
+            async with connected(self._settings, self._stopping, self._reconnected) as client:
                 if client is not None:
                     await self._supervise(client)
                 alive = [runtime for runtime in self._runtimes.values() if runtime.alive]
@@ -76,8 +75,8 @@ class Supervisor:
         await self._ended.wait()
 
     def hurry(self) -> None:
-        """Makes `stop` wait for no session any longer: what has not ended is killed now."""
-        self._settled.set()
+        """A `stop` that is under way, or comes later, waits for no clean end: processes are killed at once."""
+        self._hurried.set()
 
     def _take_over(self) -> None:
         """Finds what an earlier supervisor has left running, also of sessions that are no more."""
@@ -85,37 +84,6 @@ class Supervisor:
         for key in left_behind(self._settings.home):
             self._runtime(key)
             self._queue.add(key)
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Client | None]:
-        """None where `stop` came first."""
-        connecting = asyncio.create_task(
-            nats.connect(
-                self._settings.nats_url,
-                name="jelmore supervisor",
-                user_credentials=str(self._settings.nats_credentials),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.2,
-                pending_size=0,  # what cannot be sent now fails now: the next pass decides what still holds
-                error_cb=_log_bus_error,
-                reconnected_cb=self._reconnected,
-            )
-        )
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not connecting.done():
-            connecting.cancel()
-            with suppress(asyncio.CancelledError):
-                await connecting
-            yield None
-            return
-        client = connecting.result()
-        try:
-            yield client
-        finally:
-            with suppress(TypeError, OSError):  # nats-py 2.16 writes what it has left to a connection that is gone
-                await client.close()
 
     async def _reconnected(self) -> None:
         for follower in self._followers:
@@ -132,17 +100,23 @@ class Supervisor:
                 task.cancel()
 
     async def _hibernate_all(self) -> None:
-        limit = self._settings.shutdown_limit
-        self._shutdown_by = datetime.now(UTC) + timedelta(seconds=limit)
         self._unsettled = {*self._store.keys(), *self._runtimes}
-        for key in self._unsettled:
-            self._queue.add(key)
         if not self._unsettled or not all(follower.synced.is_set() for follower in self._followers):
             return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), limit + _AFTER_LIMIT)
+        limit = self._settings.shutdown_limit
+        self._settle_by(limit)
+        await first((self._settled, self._hurried), limit + _AFTER_LIMIT)
+        if not self._settled.is_set():
+            self._settle_by(0)
+            await first((self._settled,), _AFTER_LIMIT)
         if self._unsettled:
             logger.warning("sessions could not be hibernated in time", extra={"count": len(self._unsettled)})
+
+    def _settle_by(self, limit: float) -> None:
+        """All sessions are to be without processes in `limit` seconds."""
+        self._shutdown_by = datetime.now(UTC) + timedelta(seconds=limit)
+        for key in self._unsettled:
+            self._queue.add(key)
 
     async def _work(self, client: Client, actuator: Actuator) -> None:
         for follower in self._followers:
@@ -227,7 +201,3 @@ class Supervisor:
     def _log_changed(self, key: SessionKey, soon: bool) -> None:
         if key in self._runtimes or self._store.get(key) is not None:
             self._queue.add_after(key, 0 if soon else _FIGURES_EVERY)
-
-
-async def _log_bus_error(error: Exception) -> None:
-    logger.info("the bus: %r", error)

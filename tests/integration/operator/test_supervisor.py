@@ -233,6 +233,21 @@ async def test_it_starts_before_the_bus_has_anything_and_outlives_it(supervised:
         await supervised.until_state(other, SessionState.IDLE, run=1)
 
 
+async def test_a_hurried_stop_kills_what_does_not_end(supervised: Supervised) -> None:
+    async with supervising(supervised.settings) as supervisor:
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        cli = supervised.cli(key)
+        assert cli is not None
+        os.kill(cli, signal.SIGSTOP)
+        begin = time.monotonic()
+        supervisor.hurry()
+        await supervisor.stop()
+        assert time.monotonic() - begin < 3
+    assert supervised.processes(key) == []
+    assert (await supervised.status(key)).state is SessionState.HIBERNATED
+
+
 async def test_stopping_without_the_bus_leaves_no_process(supervised: Supervised, fresh_nats: Nats) -> None:
     settings = dataclasses.replace(supervised.settings, shutdown_limit=1)
     async with supervising(settings):
