@@ -132,6 +132,11 @@ class Log:
         return payload_line(whole, named.get("encoding"))
 
 
+def outputs(count: int) -> Callable[[Log], bool]:
+    """That many lines of the CLI, or more, are in the log."""
+    return lambda log: len(log.of("output")) >= count
+
+
 @dataclass
 class Rig:
     """`nats_url`: what the agent connects to; a test may put a proxy in between."""
@@ -215,6 +220,15 @@ class Rig:
                 },
                 start_new_session=True,
             )
+
+    def second_agent(self, folder: Path) -> subprocess.Popen[bytes]:
+        """Another agent on the same disk, with a socket of its own that no launcher knows."""
+        folder.mkdir()
+        config = folder / "agent.json"
+        config.write_bytes(
+            msgspec.json.encode(msgspec.structs.replace(self.config(), socket=str(folder / "agent.sock")))
+        )
+        return self._spawn([sys.executable, "-m", "jelmore_agent.main", str(config)], "zombie.log", {})
 
     async def kill_agent(self) -> None:
         assert self.agent is not None
@@ -303,6 +317,14 @@ def _identity_env() -> dict[str, str]:
     return {**dict.fromkeys(names, "Tester"), **dict.fromkeys(mails, "tester@example.invalid")}
 
 
+type MakeRig = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture
+def own_nats_url(own_nats: OwnNats) -> str:
+    return own_nats.url
+
+
 @pytest.fixture(scope="session")
 def demo_model() -> Iterator[str]:
     """The demo model's URL, one server a test worker."""
@@ -314,7 +336,7 @@ def demo_model() -> Iterator[str]:
 
 
 @pytest.fixture
-async def make_rig(own_nats: OwnNats, demo_model: str, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Rig]]]:
+async def make_rig(own_nats: OwnNats, demo_model: str, tmp_path: Path) -> AsyncIterator[MakeRig]:
     """Starts a session; everything is gone at the end of the test."""
     client = await own_nats.connect()
     rigs: list[Rig] = []

@@ -2,16 +2,14 @@
 killed.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from jelmore_contract.commands import ConfigureCommand, InterruptCommand
 from jelmore_contract.states import Decision
 from tests.support.scripts import agent as subagent
 from tests.support.scripts import ask, bash, plan, say, script, write
-from tests.support.session_rig import Log, Rig
-
-type MakeRig = Callable[..., Awaitable[Rig]]
+from tests.support.session_rig import Log, MakeRig, Rig, outputs
 
 BASH = {"allowed_tools": ["Bash"]}
 #: A command that acceptEdits does not let pass.
@@ -24,6 +22,10 @@ def rests(log: Log) -> bool:
 
 def done(input_id: str) -> Callable[[Log], bool]:
     return lambda log: log.input_states(input_id)[-1:] == ["completed"] and rests(log)
+
+
+def asks(times: int) -> Callable[[Log], bool]:
+    return lambda log: len(log.of("approval_requested")) == times and log.states()[-1] == "waiting_input"
 
 
 def count_of(path: Path) -> int:
@@ -79,9 +81,7 @@ async def test_approvals_questions_and_plans_wait_for_their_answer(make_rig: Mak
     for number, (kind, more) in enumerate(
         [("approval", {}), ("question", {"answers": {"Which colour?": "Blue"}}), ("plan", {})]
     ):
-        await rig.until(
-            lambda log, n=number: len(log.of("approval_requested")) == n + 1 and log.states()[-1] == "waiting_input"
-        )
+        await rig.until(asks(number + 1))
         asked = rig.log.payloads("approval_requested")[number]
         assert asked["kind"] == kind
         assert rig.log.payloads("state_changed")[-1]["waiting_for"] == kind
@@ -137,7 +137,7 @@ async def test_the_agent_is_killed_in_the_middle_of_streaming(make_rig: MakeRig)
         script(*[bash(f"echo {n}") for n in range(12)], say("long", chars=2000, deltas=100, delay_ms=10))
     )
     for lines in (6, 12, 20):
-        await rig.until(lambda log, n=lines: len(log.of("output")) > n)
+        await rig.until(outputs(lines + 1))
         await rig.restart_agent()
     await rig.until(done(prompt))
     assert rig.log.states() == ["idle", "active", "idle"]
