@@ -6,6 +6,8 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from jelmore_api.main import create_app
 from jelmore_api.services import Services
@@ -42,8 +44,8 @@ def server(settings: Settings) -> Server:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=HttpToolsProtocol,
+        ws=WebSocketsSansIOProtocol,
         ws_max_size=_MAX_FRAME,
         # Compression would cost 64 KiB a connection.
         ws_per_message_deflate=False,
