@@ -11,6 +11,7 @@ import pytest
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import BUCKET, STREAM
 from jelmore_local.servers.nats import Nats
+from tests.support.claude_cli import cli_path
 from tests.support.supervised import Supervised, eventually, supervising, supervisor_process
 
 
@@ -278,3 +279,22 @@ async def test_ten_sessions_at_once(supervised: Supervised) -> None:
         for key in keys:
             await supervised.until_gone(key)
             assert supervised.processes(key) == []
+
+
+@pytest.mark.real_cli
+async def test_the_real_cli_resumes_its_conversation_after_a_night(
+    supervised: Supervised, demo_url: str
+) -> None:
+    environment = {"ANTHROPIC_BASE_URL": demo_url, "ANTHROPIC_API_KEY": "demo"}
+    settings = dataclasses.replace(supervised.settings, claude=cli_path(), cli_environment=environment)
+    async with supervising(settings):
+        key = await supervised.create(query="Hello")
+        evening = await supervised.until_turn(key, 1)
+    async with supervising(settings):
+        await supervised.input(key, "Hello again")
+        morning = await supervised.until_turn(key, 2)
+        assert morning.run == evening.run + 1
+        assert morning.claude_session_id == evening.claude_session_id == key.session_id
+        await supervised.delete(key)
+        await supervised.until_gone(key)
+        assert supervised.processes(key) == []

@@ -1,0 +1,41 @@
+"""Log lines: one JSON object each, whatever is in them."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from jelmore_operator.process.jsonlog import JsonLines, json_file_handler
+
+
+def test_a_line() -> None:
+    record = logging.makeLogRecord(
+        {"name": "n", "levelname": "INFO", "msg": "%s\n!", "args": ("a",), "created": 0, "session": "s", "x": Path("/")}
+    )
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "timestamp": "1970-01-01T00:00:00.000Z",
+        "level": "info",
+        "logger": "n",
+        "message": "a\n!",
+        "session": "s",
+        "x": "/",
+    }
+
+
+def test_an_exception_is_on_the_same_line() -> None:
+    try:
+        raise ValueError("why")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "m", "exc_info": sys.exc_info()})
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert json.loads(line)["exception"].endswith("ValueError: why")
+
+
+def test_a_file(tmp_path: Path) -> None:
+    handler = json_file_handler(tmp_path / "log")
+    handler.emit(logging.makeLogRecord({"msg": "m"}))
+    handler.close()
+    assert json.loads((tmp_path / "log").read_text())["message"] == "m"
