@@ -1,0 +1,5 @@
+"""`python -m jelmore` is `jelmore`."""
+
+from jelmore.cli import main
+
+main()

@@ -1,0 +1,27 @@
+"""The arguments and options that commands share."""
+
+from typing import Annotated
+
+import typer
+
+SessionArgument = Annotated[
+    str,
+    typer.Argument(metavar="SESSION", help="Its name, its id, or the first characters of its id (at least 4)."),
+]
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Where Jelmore is; without it JELMORE_URL, what runs on this machine, or http://127.0.0.1:8000.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Until Claude is done; print what it said in the end.")]
+FollowOption = Annotated[bool, typer.Option("--follow", help="Until Claude is done; print all that happens.")]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0, help="With --wait or --follow: give up after so long (exit code 124)."
+    ),
+]
