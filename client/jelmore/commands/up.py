@@ -1,10 +1,13 @@
 """`jelmore up`: carried out by the part that holds it, if it is installed."""
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 import typer
 
 from jelmore.problems import JelmoreError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 #: Of the entry points with which parts bring commands: `up = "package.module:main"`, which takes the arguments and
 #: returns the exit code.
@@ -13,13 +16,15 @@ GROUP = "jelmore.commands"
 
 def up(context: typer.Context) -> None:
     """Start Jelmore on this machine, until Ctrl-C."""
+    from importlib.metadata import entry_points
+
     found = list(entry_points(group=GROUP, name="up"))
     if not found:
         raise _missing("nothing installed here brings it")
     raise typer.Exit(_run(found[0], context.args))
 
 
-def _run(command: EntryPoint, arguments: list[str]) -> int:
+def _run(command: "EntryPoint", arguments: list[str]) -> int:
     try:
         main = command.load()
     except ModuleNotFoundError as error:
