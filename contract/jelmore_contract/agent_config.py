@@ -22,6 +22,7 @@ class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     workspace: str
     claude: str  # the CLI
     claude_config_dir: str  # where the CLI keeps its transcripts
+    claude_tmp: str  # where it keeps scratch files: each session its own, gone with the session
     approval_timeout: int  # seconds
     on_interrupted: str = "continue"
     trust_settings: bool = False

@@ -45,6 +45,7 @@ def environment(config: AgentConfig, resume: str | None) -> dict[str, str | None
     return {
         **_ENVIRONMENT,
         "CLAUDE_CONFIG_DIR": config.claude_config_dir,
+        "CLAUDE_CODE_TMPDIR": config.claude_tmp,
         "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": None if config.trust_settings else "1",
         "CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1" if continued else None,
     }

@@ -66,6 +66,7 @@ class Fold:
     model: str | None = None  # set by `configure`
     permission_mode: str | None = None
     usage: Usage = field(default_factory=Usage)
+    cost_seen: float = 0.0  # what the CLI last counted
     git: Git | None = None
     background_tasks: int = 0
     quota_resets_at: str | None = None
@@ -272,11 +273,13 @@ class Fold:
         self.in_turn = False
         usage, cost = protocol.mapping(frame, "usage"), protocol.number(frame, "total_cost_usd")
         self.usage = Usage(
-            cost_usd=max(cost, self.usage.cost_usd),
+            # Cumulative in one conversation; `/clear` begins another, which counts from nothing.
+            cost_usd=self.usage.cost_usd + (cost - self.cost_seen if cost >= self.cost_seen else cost),
             input_tokens=self.usage.input_tokens + _input_tokens(usage),
             output_tokens=self.usage.output_tokens + int(protocol.number(usage, "output_tokens")),
             turns=self.turns,
         )
+        self.cost_seen = cost
         failed = frame.get("is_error") is True
         said = protocol.text(frame, "result")
         payload: Json = {"turn": self.turns, "usage": usage, "cost_usd": cost, "result": said, "is_error": failed}

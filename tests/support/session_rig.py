@@ -172,6 +172,7 @@ class Rig:
             workspace=str(self.workspace),
             claude=self.claude,
             claude_config_dir=str(self.folder / "claude"),
+            claude_tmp=str(self.folder),
             **({"approval_timeout": 600} | self.settings),
         )
 

@@ -47,6 +47,7 @@ def agent_config(resource: ClaudeSession, settings: SupervisorSettings, folder: 
         workspace=str(workspace_of(resource, folder)),
         claude=str(settings.claude),
         claude_config_dir=str(settings.claude_config_dir or folder.claude),
+        claude_tmp=str(folder.tmp),
         approval_timeout=seconds(spec.approvals.timeout),
         on_interrupted=spec.lifecycle.on_interrupted,
         trust_settings=spec.workspace.trust_settings,

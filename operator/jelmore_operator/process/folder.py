@@ -39,14 +39,15 @@ def boot_id() -> str:
 
 
 class Folder:
-    """`$JELMORE_HOME/sessions/<session id>`: mode 0700. `spool` is the agent's own, `claude` and
-    `workspace` are the CLI's.
+    """`$JELMORE_HOME/sessions/<session id>`: mode 0700. `spool` is the agent's own;
+    `claude`, `tmp` and `workspace` are the CLI's.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.workspace = path / "workspace"
         self.claude = path / "claude"
+        self.tmp = path / "tmp"
         self.spool = path / "spool"
         self.logs = path / "logs"
         self.agent_config = path / "agent.json"
@@ -61,7 +62,7 @@ class Folder:
     def create(self) -> None:
         """Raises OSError."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.path, self.workspace, self.claude, self.spool, self.logs):
+        for folder in (self.path, self.workspace, self.claude, self.tmp, self.spool, self.logs):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def new_nonce(self) -> None:

@@ -56,6 +56,7 @@ def test_everything_that_the_spec_says_reaches_the_agent(tmp_path: Path) -> None
         "workspace": "/w",
         "claude": "/bin/claude",
         "claude_config_dir": str(folder.path / "claude"),
+        "claude_tmp": str(folder.path / "tmp"),
         "approval_timeout": 5400,
         "on_interrupted": "wait",
         "trust_settings": True,
