@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -95,9 +95,10 @@ async def _work(settings: Settings) -> None:
             stack.push_async_callback(demo.stop)
         stack.push_async_callback(api.stop)
         await api.preload()
-        endpoints = await _start_together(servers, demo)
+        endpoints = await _start_all(
+            _serve(servers, api, lambda found: _api_environment(settings, port, found, credentials)), _prepare(demo)
+        )
         cli_environment = demo_credentials(demo.url) if demo else credentials.cli_environment
-        await api.serve(_api_environment(settings, port, endpoints, credentials))
         for process in filter(None, (api, demo)):
             process.keep()
 
@@ -142,22 +143,33 @@ async def _supervising(
                 _log.error("the supervisor failed", exc_info=error)
 
 
-async def _load_supervisor() -> None:
-    """In a thread: half a second of imports, while others start."""
+async def _serve(servers: Servers, api: Api, environment: Callable[[Endpoints], Mapping[str, str]]) -> Endpoints:
+    """Raises StartError, OSError."""
+    endpoints = await servers.start()
+    await api.serve(environment(endpoints))
+    return endpoints
+
+
+async def _prepare(demo: Demo | None) -> None:
+    """What the API does not wait for. In turn, since a small machine has two cores, and the API has one already.
+
+    Raises StartError, OSError.
+    """
+    if demo is not None:
+        await demo.start()
+    # In a thread: half a second.
     await asyncio.to_thread(importlib.import_module, "jelmore_operator.process.supervisor")
 
 
-async def _start_together(servers: Servers, demo: Demo | None) -> Endpoints:
-    """What needs nothing else, at once. Where one fails, the others are cut off. Raises StartError, OSError."""
+async def _start_all(serving: Coroutine[None, None, Endpoints], other: Coroutine[None, None, None]) -> Endpoints:
+    """Both at once. Where one fails, the other is cut off. Raises StartError, OSError."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            starting = tasks.create_task(servers.start())
-            if demo is not None:
-                tasks.create_task(demo.start())
-            tasks.create_task(_load_supervisor())
+            task = tasks.create_task(serving)
+            tasks.create_task(other)
     except ExceptionGroup as group:
         raise group.exceptions[0] from group
-    return starting.result()
+    return task.result()
 
 
 def _api_environment(settings: Settings, port: int, endpoints: Endpoints, credentials: Credentials) -> dict[str, str]:

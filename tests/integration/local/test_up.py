@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +16,8 @@ import nats
 import pytest
 from redis.asyncio import Redis
 
+from jelmore_local.servers import Endpoints
+from jelmore_local.servers.ports import free_port, is_free
 from tests.support.processes import arguments_of, kill_all_of, processes_of, wait_for
 from tests.support.up import Up
 
@@ -248,3 +252,35 @@ def test_a_second_ctrl_c_waits_for_nothing(up: Up) -> None:
     assert (code, err) == (0, "")
     assert "Stopping without waiting" in out
     assert processes_of(up.home) == set()
+
+
+@pytest.fixture
+def open_nats(tmp_path: Path) -> Iterator[str]:
+    """A NATS server without users, as in compose.yaml: its URL."""
+    port = free_port()
+    configuration = tmp_path / "open.conf"
+    configuration.write_text(f'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{tmp_path}/open" }}\n')
+    binary = Path(sysconfig.get_path("scripts")) / "nats-server"
+    with subprocess.Popen([binary, "--config", configuration], stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_for(lambda: not is_free(port))
+            yield f"nats://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.mark.real_cli
+async def test_servers_of_ones_own(up: Up, open_nats: str, endpoints: Endpoints, database_url: str) -> None:
+    up.extra = {
+        "JELMORE_NATS_URL": open_nats,
+        "JELMORE_DATABASE_URL": database_url,
+        "JELMORE_REDIS_URL": endpoints.redis_url,
+    }
+    up.start()
+    assert {path.name for path in (up.home / "run").iterdir()} == {"api.lock", "demo.lock", "ports.json"}
+    told = up.endpoints()
+    assert told["nats"]["url"] == open_nats
+    assert told["postgres"] == {"url": database_url}
+    session = up.call("POST", "/api/v1/session", {"query": "Hello"})["id"]
+    wait_for(lambda: up.call("GET", f"/api/v1/session/{session}")["status"] == "idle", 60)
+    assert up.stop()[0] == 0

@@ -12,12 +12,13 @@ import nats.errors
 import nkeys
 import pytest
 from nats.aio.client import Client
-from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig
 
+from jelmore_api.persister.stream import stream_config
 from jelmore_contract import bus, subjects
 from jelmore_contract.commands import CommandKind
 from jelmore_contract.events import EventType
-from jelmore_contract.subjects import STREAM, STREAM_SUBJECTS, SessionKey
+from jelmore_contract.subjects import STREAM, SessionKey
 from jelmore_local.servers.nats import Nats
 from jelmore_operator.identity import Identity
 
@@ -31,15 +32,7 @@ type Connect = Callable[[SessionKey], Awaitable[Client]]
 @pytest.fixture
 async def core(fresh_nats: Nats) -> AsyncIterator[Client]:
     client = await nats.connect(fresh_nats.url, user_credentials=str(fresh_nats.credentials))
-    await client.jetstream().add_stream(
-        StreamConfig(
-            name=STREAM,
-            subjects=list(STREAM_SUBJECTS),
-            allow_direct=True,
-            allow_atomic=True,
-            discard=DiscardPolicy.NEW,
-        )
-    )
+    await client.jetstream().add_stream(stream_config(1))
     yield client
     await client.close()
 
@@ -235,6 +228,7 @@ async def test_administration(core: Client, connect: Connect, request_: str) -> 
     await core.jetstream().stream_info(STREAM)
 
 
+@pytest.mark.xfail(strict=True, reason="the stream allows roll-ups, which the agents' reports use")
 async def test_a_roll_up_of_the_whole_stream(core: Client, connect: Connect) -> None:
     """`Nats-Rollup: all` purges everything else, whosever it is: a stream that allows any roll-up allows this one."""
     own, other = new_key(), new_key()
