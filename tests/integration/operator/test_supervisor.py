@@ -282,9 +282,7 @@ async def test_ten_sessions_at_once(supervised: Supervised) -> None:
 
 
 @pytest.mark.real_cli
-async def test_the_real_cli_resumes_its_conversation_after_a_night(
-    supervised: Supervised, demo_url: str
-) -> None:
+async def test_the_real_cli_resumes_its_conversation_after_a_night(supervised: Supervised, demo_url: str) -> None:
     environment = {"ANTHROPIC_BASE_URL": demo_url, "ANTHROPIC_API_KEY": "demo"}
     settings = dataclasses.replace(supervised.settings, claude=cli_path(), cli_environment=environment)
     async with supervising(settings):
