@@ -61,7 +61,7 @@ def _written_down(environ: Mapping[str, str]) -> str | None:
     except PermissionError:
         # Another user's Jelmore: it may still be meant, at the usual address.
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         detail = f"{path} cannot be read ({type(error).__name__}): start Jelmore again, or set JELMORE_URL"
         raise JelmoreError(detail) from error
 

@@ -1,5 +1,6 @@
 """Lines of the CLI (payloads of `session.output`) for people. What other events tell better, is left to them. Pure."""
 
+import re
 from collections.abc import Callable
 
 from jelmore import tools
@@ -7,6 +8,8 @@ from jelmore.lines import BAD, QUIET, USER, Json, Line, block, indented, mapping
 from jelmore.text import one_line
 
 _COLUMNS = 160
+# What a slash command printed.
+_COMMAND_OUTPUT = re.compile(r"<local-command-std(?:out|err)>(.*)</local-command-std(?:out|err)>", re.DOTALL)
 #: Before what a subagent says and does.
 _SUBAGENT = "  │ "
 
@@ -41,10 +44,17 @@ def _user(frame: Json) -> list[Line]:
         if string(one, "type") == "tool_result":
             lines += tools.result(one)
         elif string(one, "type") == "text":
-            lines += block(string(one, "text"), USER, "> ")
+            lines += _said(string(one, "text"))
         elif string(one, "type") in ("image", "document"):
             lines.append(Line(f"> ({string(one, 'type')})", USER))
     return lines
+
+
+def _said(text: str) -> list[Line]:
+    """By the user; or by the CLI in the user's place, which it marks."""
+    if output := _COMMAND_OUTPUT.fullmatch(text.strip()):
+        return block(output[1], QUIET, "· ") if output[1].strip() else []
+    return block(text, QUIET if text.startswith("[Request interrupted") else USER, "> ")
 
 
 def _content(frame: Json) -> list[Json]:

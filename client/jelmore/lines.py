@@ -19,11 +19,11 @@ def block(text: str, style: str = PLAIN, first: str = "", rest: str | None = Non
     """A text as it is, but clean: `first` before its first line, `rest` before the others (as wide a gap without)."""
     gap = " " * len(first) if rest is None else rest
     found = clean(text).strip("\n").split("\n")
-    return [Line((gap if number else first) + line.rstrip(), style) for number, line in enumerate(found)]
+    return [Line(((gap if number else first) + line).rstrip(), style) for number, line in enumerate(found)]
 
 
 def indented(lines: list[Line], by: str) -> list[Line]:
-    return [Line(by + line.text, line.style) for line in lines]
+    return [Line((by + line.text).rstrip(), line.style) for line in lines]
 
 
 def string(of: Json, name: str) -> str:

@@ -10,6 +10,7 @@ from jelmore import tools
 from jelmore.frames import render_frame
 from jelmore.lines import ASK, BAD, GOOD, QUIET, Json, Line, block, indented, mapping, mappings, string
 from jelmore.text import clean, one_line, size
+from jelmore_contract.errors import ErrorReason
 
 _COLUMNS = 200
 
@@ -134,6 +135,8 @@ def _quota(payload: Json) -> list[Line]:
 
 def _error(payload: Json) -> list[Line]:
     reason, message = _short(payload, "reason"), string(payload, "message")
+    if reason == ErrorReason.TURN_FAILED:
+        return []  # the end of the turn tells it
     return block(message or reason, BAD, f"! {reason}: " if message else "! ", "    ")
 
 

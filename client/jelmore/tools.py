@@ -8,6 +8,8 @@ from jelmore.text import excerpt, one_line, size
 _CALL_COLUMNS = 160
 _RESULT_LINES = 5
 _RESULT_COLUMNS = 160
+# Tools that ask the user: what they ask comes as an event of its own.
+_ASKING = ("AskUserQuestion", "ExitPlanMode")
 # What a call of a tool is about: the first of these that it has.
 _SUBJECTS = (
     "command",
@@ -35,7 +37,7 @@ def summary(tool_name: str, tool_input: Json) -> str:
 
 
 def call(tool_name: str, tool_input: Json) -> list[Line]:
-    return [Line(f"→ {summary(tool_name, tool_input)}", TOOL)]
+    return [] if tool_name in _ASKING else [Line(f"→ {summary(tool_name, tool_input)}", TOOL)]
 
 
 def result(block: Json) -> list[Line]:
@@ -43,7 +45,7 @@ def result(block: Json) -> list[Line]:
     text = _text(block.get("content"))
     lines = excerpt(text, _RESULT_LINES, _RESULT_COLUMNS) if text.strip() else ["(no output)"]
     style = BAD if block.get("is_error") is True else QUIET
-    return [Line(("  " if number else "← ") + line, style) for number, line in enumerate(lines)]
+    return [Line((("  " if number else "← ") + line).rstrip(), style) for number, line in enumerate(lines)]
 
 
 def _text(content: object) -> str:

@@ -64,6 +64,9 @@ class Turn:
 
     def _turn(self, payload: Json) -> None:
         self.result = string(payload, "result") or None
-        failed = payload.get("is_error") is True
-        why = one_line(self.result or string(payload, "subtype"), _COLUMNS)
-        self.failure = f"the turn failed: {why}" if failed else None
+        if payload.get("is_error") is not True:
+            self.failure = None
+        elif self.result is None and string(payload, "subtype") == "error_during_execution":
+            self.failure = "the turn was stopped"
+        else:
+            self.failure = f"the turn failed: {one_line(self.result or string(payload, 'subtype'), _COLUMNS)}"
