@@ -342,8 +342,8 @@ class Fold:
         self.requests.clear()
         self.foreign.clear()
         self.inputs.new_run()
-        if self.state is SessionState.HIBERNATED:
-            self.state = SessionState.PENDING  # told by whoever woke the session
+        if self.state in (SessionState.HIBERNATED, SessionState.FAILED):
+            self.state = SessionState.PENDING  # told by whoever started the session again
         self._go(SessionState.PENDING)
         if fact.directory and self.current_directory is None:
             self._moved_to(fact.directory)
@@ -379,6 +379,9 @@ class Fold:
         if fact.problem is not None:
             self._error(ErrorReason.COMMAND_REFUSED, fact.problem)
         elif fact.command == "input":
+            if self.phase is Phase.FAILED:
+                # Whoever writes to a session that was given up wants it tried again.
+                self.phase, self.failures = Phase.STARTING, 0
             self._take_input(payload["input_id"], payload["content"])
         elif fact.command == "answer":
             self._answer(payload["approval_id"], payload, Decider.USER)

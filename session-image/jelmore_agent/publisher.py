@@ -22,7 +22,7 @@ from nats.aio.client import Client
 
 from jelmore_agent.bus import Message, Refused, last_message, store, store_batch
 from jelmore_agent.fold import Event
-from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, ROLLUP, WRONG_LAST_SEQUENCE
+from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE
 from jelmore_contract.events import (
     BLOB_CHUNK,
     BLOB_THRESHOLD,
@@ -198,7 +198,7 @@ class Publisher:
         messages += chunks
 
     def _report_message(self, report: Report, position: _Position) -> Message:
-        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.report_seq), ROLLUP: "sub"}
+        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.report_seq)}
         return Message(report_subject(self._key), encode_json(report), headers)
 
     def _chunks(self, item: Item) -> list[Message]:

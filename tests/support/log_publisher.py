@@ -13,7 +13,6 @@ from nats.aio.client import Client
 
 from jelmore_agent.bus import Message, store, store_batch
 from jelmore_api.persister.stream import prepare_log
-from jelmore_contract.bus import ROLLUP
 from jelmore_contract.commands import InputCommand, encode_command
 from jelmore_contract.events import BLOB_CHUNK, Encoding, EventType, encode_event, encode_json, line_payload, rfc3339
 from jelmore_contract.report import Cursor, Report
@@ -61,7 +60,7 @@ class LogPublisher:
         return await store_batch(self.client, [*messages, self.message(event_type, payload, Encoding.BLOB)])
 
     async def report(self, report: Report) -> int:
-        return await store(self.client, Message(report_subject(self.key), encode_json(report), {ROLLUP: "sub"}))
+        return await store(self.client, Message(report_subject(self.key), encode_json(report), {}))
 
     async def input(self, text: str) -> tuple[str, int]:
         """The input's id and its command's sequence."""

@@ -60,7 +60,6 @@ class OwnNats:
                 subjects=list(STREAM_SUBJECTS),
                 allow_direct=True,
                 allow_atomic=True,
-                allow_rollup_hdrs=True,
                 discard=DiscardPolicy.NEW,
                 storage=StorageType.FILE,
                 max_consumers=-1,

@@ -84,7 +84,6 @@ class Supervised:
             subjects=list(STREAM_SUBJECTS),
             allow_direct=True,
             allow_atomic=True,
-            allow_rollup_hdrs=True,
         )
         await self.client.jetstream().add_stream(config)
         await self.client.jetstream().create_key_value(KeyValueConfig(bucket=BUCKET))

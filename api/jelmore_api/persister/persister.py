@@ -15,6 +15,7 @@ from jelmore_api.persister.health import Health, describe
 from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_api.persister.store import DATABASE_ERRORS, PositionMoved, Store
 from jelmore_api.persister.stream import LogUnusable, StoredReport, prepare_log
+from jelmore_api.persister.superseded import Superseded
 from jelmore_api.stream.consumer import BUS_ERRORS, ConsumerLost
 from jelmore_api.stream.reader import Reader
 
@@ -38,6 +39,7 @@ class Persister:
         self._client = client
         self._database_url = database_url
         self._mirror = mirror
+        self._superseded = Superseded(client)
         self._states = {"postgres": Health(False, "not connected yet"), "nats": Health(False, "not connected yet")}
         self._pause = _LEAST_PAUSE
         #: Whether this replica's persister is the one that writes.
@@ -129,4 +131,5 @@ class Persister:
             written = await store.write(position, entries)
         if self._mirror is not None:
             self._mirror.committed(position, entries[-1].seq, written)
+        await self._superseded.committed(entries)
         return entries[-1].seq

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 
-from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, LEAST_NATS_VERSION, ROLLUP, WRONG_LAST_SEQUENCE
+from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, LEAST_NATS_VERSION, WRONG_LAST_SEQUENCE
 from jelmore_contract.subjects import ALL_REPORTS, BUCKET, STREAM, STREAM_SUBJECTS, SessionKey, report_subject
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def stream_config(first_seq: int) -> StreamConfig:
         first_seq=first_seq,
         allow_direct=True,
         allow_atomic=True,
-        allow_rollup_hdrs=True,
+        # A roll-up of all subjects could not be told from one of a session's own: it would purge the whole log.
+        allow_rollup_hdrs=False,
         metadata={COMPLETE_FROM: str(first_seq)},
     )
 
@@ -110,7 +111,7 @@ def _closed(config: StreamConfig) -> StreamConfig:
 async def _restore(client: Client, reports: Iterable[StoredReport]) -> None:
     jetstream = client.jetstream(timeout=_TIMEOUT)
     for report in reports:
-        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: "0", ROLLUP: "sub"}
+        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: "0"}
         try:
             await jetstream.publish(report_subject(report.key), report.body, headers=headers, stream=STREAM)
         except nats.js.errors.APIError as error:

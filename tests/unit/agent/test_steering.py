@@ -60,6 +60,7 @@ def fold(*things: facts.Fact | bytes) -> Fold:
 
 STARTED = facts.RunStarted(TIME, 1)
 INPUT = facts.QueryTaken(TIME, "i1", "hello")
+WRITTEN_TO = facts.CommandTaken(TIME, 7, "input", {"input_id": "i2", "content": "again"})
 ASKED_END = facts.RunExited(TIME, code=0, asked=True)
 LOST = facts.RunExited(TIME, signal=9)
 
@@ -142,6 +143,12 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
     ("after the third not", lambda: fold(STARTED, LOST, LOST, LOST), view(), ["wake +2"]),
     ("and then no more", lambda: fold(STARTED, *[LOST] * MOST_FAILURES), view(), ["note GivenUp"]),
     ("given up", lambda: fold(STARTED, LOST, facts.GivenUp(TIME, "no")), view(), ["Finish"]),
+    (
+        "given up, and written to again",
+        lambda: fold(STARTED, *[LOST] * MOST_FAILURES, facts.GivenUp(TIME, "no"), WRITTEN_TO),
+        view(),
+        ["start 2"],
+    ),
     (
         "stopping, idle: stdin is closed",
         lambda: fold(STARTED, INIT),

@@ -39,7 +39,7 @@ def test_a_listener_is_its_owners_alone(path: str) -> None:
     with listen(path) as listener:
         assert greets(listener, path)
         assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
-        assert os.listdir(Path(path).parent) == ["agent.sock"]
+        assert [entry.name for entry in Path(path).parent.iterdir()] == ["agent.sock"]
 
 
 def test_a_dead_listeners_file_is_replaced(path: str) -> None:
@@ -59,9 +59,9 @@ def test_nobody_there(path: str) -> None:
 
 
 def test_no_descriptor_is_left_open(path: str) -> None:
-    before = os.listdir("/proc/self/fd")
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with listen(path) as listener:
         assert greets(listener, path)
     with pytest.raises(OSError, match="refused"):
         connect(path)
-    assert os.listdir("/proc/self/fd") == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
