@@ -78,8 +78,8 @@ class Scene:
 
 
 class Comparison:
-    """`changes` are to be told of; `silent` ones only to be remembered (None: forgotten). `visits`: where else to look.
-    `removed` is called for each directory that is no longer in the tree."""
+    """`changes` are to be told of; `silent` ones only to be remembered (None: forgotten), unless all are. `visits`:
+    where else to look. `removed` is called for each directory that is no longer in the tree."""
 
     def __init__(self, tree: Tree, visits: Visits, last_look: float, adopt: bool) -> None:
         """`last_look`: when (Unix time) the last look began. `adopt`: whatever is new is taken as having been there."""
@@ -125,7 +125,8 @@ class Comparison:
         if known is not None:
             self.changes.append(Change(path, "modified", signature))
         elif quiet:
-            self.silent.append((path, signature))
+            if not self._adopt:
+                self.silent.append((path, signature))
         else:
             self.changes.append(Change(path, "created", signature))
 

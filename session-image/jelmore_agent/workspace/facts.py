@@ -12,7 +12,8 @@ Three kinds, all plain JSON. `state` is for this package alone; who keeps facts 
 
 import base64
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import batched
 from typing import Any
 
 from jelmore_agent.workspace.tree import Change, Signature, Tree, pack, unpack
@@ -20,7 +21,7 @@ from jelmore_agent.workspace.tree import Change, Signature, Tree, pack, unpack
 type Fact = dict[str, Any]
 
 #: Files in one baseline fact.
-BASELINE_FILES = 1_000
+BASELINE_FILES = 500
 
 
 def file_fact(change: Change) -> Fact:
@@ -39,12 +40,12 @@ def file_fact(change: Change) -> Fact:
     return fact
 
 
-def silent_facts(files: Sequence[tuple[str, Signature | None]]) -> Iterator[Fact]:
+def silent_facts(files: Iterable[tuple[str, Signature | None]]) -> Iterator[Fact]:
     """Facts that set (None: forget) these files without telling of them."""
-    for start in range(0, len(files), BASELINE_FILES):
+    for batch in batched(files, BASELINE_FILES):
         rows = [
             [portable(path), *(unpack(signature) if signature is not None else (None, None, None))]
-            for path, signature in files[start : start + BASELINE_FILES]
+            for path, signature in batch
         ]
         yield {"kind": "baseline", "state": {"files": rows}}
 

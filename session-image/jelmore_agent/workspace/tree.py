@@ -146,8 +146,11 @@ class Tree:
             self.root = self._directories[""] = Directory("")
         return removed
 
-    def directories(self) -> Iterator[Directory]:
-        return iter(self._directories.values())
+    def files(self) -> Iterator[tuple[str, Signature]]:
+        """All files by path."""
+        for directory in self._directories.values():
+            for name, signature in directory.files.items():
+                yield join(directory.path, name), signature
 
     def above(self, path: str) -> Iterator[Directory]:
         """The directory at `path` and those it lies in, the nearest first."""

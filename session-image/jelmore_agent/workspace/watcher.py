@@ -128,7 +128,9 @@ class WorkspaceWatcher:
             self._window.close()
             self._touched.clear()
             comparison = await self._files.look(adopt=first)
-            self._pending.extend(silent_facts(comparison.silent))
+            for fact in silent_facts(self._files.tree.files() if first else comparison.silent):
+                self._pending.append(fact)
+                await self._hand_over()  # at once, since what is there at first may be much
             self._pending.extend(coalesced(comparison.changes))
             self._pending.extend(await self._git.look(since, adopt=first))
             if first:

@@ -313,6 +313,9 @@ async def test_logs_that_expire_tell_nothing(repository: Watched) -> None:
     assert await repository.operations() == []
     commit(root, "four")
     assert await repository.operations() == [("commit", "side")]
+    git(root, "reflog", "delete", "HEAD@{2}")
+    commit(root, "and another")
+    assert await repository.operations() == [("commit", "side")]
     git(root, "reflog", "expire", "--expire=now", "--all")
     assert await repository.operations() == []
     commit(root, "five")

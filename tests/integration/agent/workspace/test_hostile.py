@@ -12,6 +12,7 @@ import pytest
 
 from jelmore_agent.workspace import beneath, comparison
 from jelmore_agent.workspace.beneath import Root
+from jelmore_agent.workspace.reading import inside
 from tests.support.workspace import Watched, git
 
 
@@ -191,6 +192,24 @@ async def test_directories_that_are_renamed_while_they_are_looked_at(watched: Wa
     (watched.root / "a/0").write_text("22")
     (watched.root / "c/d/1").write_text("22")
     assert await watched.files() == [("a/0", "modified"), ("c/d/1", "modified")]
+
+
+@pytest.mark.parametrize(
+    ("base", "named", "expected"),
+    [
+        ("", "{}/x/y", "x/y"),
+        ("a/b", "../x", "a/x"),
+        ("a/b", "../..", ""),
+        ("a", "../..", None),
+        ("", "{}er/x", None),
+        ("", "/etc", None),
+        ("", "{}/a/../../etc", None),
+    ],
+)
+def test_a_path_that_a_repository_names(tmp_path: Path, base: str, named: str, expected: str | None) -> None:
+    root = Root(tmp_path)
+    assert inside(root, base, named.format(tmp_path).encode()) == expected
+    root.close()
 
 
 @pytest.mark.parametrize("stepwise", [False, True])

@@ -1,9 +1,9 @@
 """Our reading of ignore files against git's own."""
 
 import subprocess
-import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,23 +28,27 @@ def _ignored_by_us(rules: tuple[ignore.Rule, ...], components: list[bytes]) -> b
     return False
 
 
-def _ignored_by_git(folder: Path, path: bytes) -> bool:
+def _ignored_by_git(folder: Path, paths: list[bytes]) -> set[bytes]:
     command = ["git", "check-ignore", "--no-index", "-z", "--stdin"]
-    done = subprocess.run(command, cwd=folder, env=GIT, input=path + b"\0", capture_output=True, timeout=30)
+    given_paths = b"".join(path + b"\0" for path in paths)
+    done = subprocess.run(command, cwd=folder, env=GIT, input=given_paths, capture_output=True, timeout=30)
     assert done.returncode in (0, 1), done.stderr
-    return done.returncode == 0
+    return set(done.stdout.split(b"\0")) - {b""}
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(_LINES, min_size=1, max_size=3), _PATHS)
-def test_rules_are_read_as_git_reads_them(lines: list[str], names: list[str]) -> None:
-    components = [name.encode() for name in names]
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    git(folder, "init", "-q")
+    return folder
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lines=st.lists(_LINES, min_size=1, max_size=3), paths=st.lists(_PATHS, min_size=1, max_size=8))
+def test_rules_are_read_as_git_reads_them(repository: Path, lines: list[str], paths: list[list[str]]) -> None:
     text = "\n".join(lines).encode()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        git(folder, "init", "-q")
-        (folder / ".gitignore").write_bytes(text)
-        path = folder.joinpath(*names)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        expected = _ignored_by_git(folder, b"/".join(components))
-    assert _ignored_by_us(ignore.parse(text), components) == expected
+    (repository / ".gitignore").write_bytes(text)
+    rules = ignore.parse(text)
+    joined = {"/".join(names).encode(): [name.encode() for name in names] for names in paths}
+    ignored = {path for path, components in joined.items() if _ignored_by_us(rules, components)}
+    assert ignored == _ignored_by_git(repository, list(joined))

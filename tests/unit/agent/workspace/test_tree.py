@@ -72,5 +72,4 @@ def test_facts_give_the_tree_again() -> None:
     restore_files(tree, file_fact(Change("new/\udcfe", "created", _A)))
     for fact in silent_facts([("gone", None)]):
         restore_files(tree, fact)
-    files = {f"{d.path}/{name}".lstrip("/"): sig for d in tree.directories() for name, sig in d.files.items()}
-    assert files == {"a": _B, "b/c": _A, "new/\udcfe": _A}
+    assert dict(tree.files()) == {"a": _B, "b/c": _A, "new/\udcfe": _A}
