@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = {
-    "jelmore_contract": set[str](),
+    # Every extra brings what the whole of it needs; the base install, what the client needs of it.
+    "jelmore_contract": {"agent"},
     "jelmore_agent": {"agent"},
     "jelmore_operator": {"operator"},
     "jelmore_api": {"api"},
