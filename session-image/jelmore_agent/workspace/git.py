@@ -10,7 +10,8 @@ from jelmore_agent.workspace.files import Hooks
 from jelmore_agent.workspace.inotify import Inotify, Mask
 from jelmore_agent.workspace.reading import Place, RepositoryReader, locate
 from jelmore_agent.workspace.reflog import Activity
-from jelmore_agent.workspace.repository import State, delta, interpret, merged, whole
+from jelmore_agent.workspace.repository import interpret
+from jelmore_agent.workspace.state import State, delta, merged, whole
 
 #: Repositories of one workspace that are followed.
 REPOSITORIES_LIMIT = 50

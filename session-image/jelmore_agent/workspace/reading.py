@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from jelmore_agent.workspace import refs
-from jelmore_agent.workspace.beneath import Root, read_at
-from jelmore_agent.workspace.reflog import RESUME_BYTES, Line, Mark, parse, resume
-from jelmore_agent.workspace.repository import Seen, SeenHead, SeenLog, State
+from jelmore_agent.workspace.beneath import Root
+from jelmore_agent.workspace.logs import LOG_BYTES, is_at, new_lines
+from jelmore_agent.workspace.reflog import Line, Mark, parse
+from jelmore_agent.workspace.repository import Seen, SeenHead, SeenLog
+from jelmore_agent.workspace.state import State
 from jelmore_agent.workspace.tree import Signature, join, signature_of
 
 _SMALL = 4 * 1024
-_LOG_BYTES = 1024 * 1024  # of a log in one look
 _PACKED_BYTES = 4 * 1024 * 1024
 _ENTRIES = 5_000  # files below refs/ or logs/
 _DEPTH = 10
@@ -82,7 +83,7 @@ class RepositoryReader:
         except OSError:
             return False
         try:
-            return _is_at(fd, mark)
+            return is_at(fd, mark)
         except OSError:
             return False
         finally:
@@ -147,7 +148,7 @@ class RepositoryReader:
             signature, mark = signature_of(os.fstat(fd)), state.marks.get(name)
             if mark is not None and self._unchanged.get(name) == (signature, mark):
                 return None
-            seen, more = _new_lines(fd, mark)
+            seen, more = new_lines(fd, mark)
         except OSError:
             return None
         finally:
@@ -160,7 +161,7 @@ class RepositoryReader:
     def _stash(self) -> tuple[Line, ...]:
         directory = join(self.place.directory, "logs/refs")
         self._watch_directory(directory)
-        lines, _ = parse(self._root.read(join(directory, "stash"), _LOG_BYTES) or b"", 0)
+        lines, _ = parse(self._root.read(join(directory, "stash"), LOG_BYTES) or b"", 0)
         return tuple(lines[-_STASHES:])
 
     def _fetched(self) -> tuple[frozenset[str], bool]:
@@ -170,7 +171,7 @@ class RepositoryReader:
         before, self._fetch = self._fetch, signature
         if signature is None:
             return frozenset(), False
-        return frozenset(refs.parse_fetched_tags(self._root.read(path, _LOG_BYTES) or b"")), signature != before
+        return frozenset(refs.parse_fetched_tags(self._root.read(path, LOG_BYTES) or b"")), signature != before
 
     def _files(self, top: str) -> Iterator[str]:
         """The files below a directory of refs or logs, by path; at most so many, and not for ever."""
@@ -219,48 +220,6 @@ class RepositoryReader:
             self._watch(path, fd)
         finally:
             os.close(fd)
-
-
-def _is_at(fd: int, mark: Mark) -> bool:
-    start = max(0, mark.offset - RESUME_BYTES)
-    return resume(read_at(fd, start, mark.offset - start), mark)
-
-
-def _new_lines(fd: int, mark: Mark | None) -> tuple[SeenLog, bool]:
-    """Also says whether there is more to read at once."""
-    if mark is None:
-        data, start = _tail(fd)
-        lines, end = parse(data, start)
-        return SeenLog(lines, end or Mark(0, 0), True), False
-    if not _is_at(fd, mark):
-        return _rewritten(fd, mark), False
-    data = read_at(fd, mark.offset, _LOG_BYTES)
-    more = len(data) == _LOG_BYTES
-    # A line longer than all that is read at once is nobody's honest message: its pieces are passed over.
-    lines, end = parse(data + b"\n" if more and b"\n" not in data else data, mark.offset)
-    return SeenLog(lines, end or mark, mark.offset == 0), more
-
-
-def _tail(fd: int) -> tuple[bytes, int]:
-    """The last whole lines of a log, as many as are looked at, and where they begin."""
-    start = max(0, os.fstat(fd).st_size - _LOG_BYTES)
-    data = read_at(fd, start, _LOG_BYTES)
-    cut = data.find(b"\n") + 1 if start else 0
-    return data[cut:], start + cut
-
-
-def _rewritten(fd: int, mark: Mark) -> SeenLog:
-    """A log that expired keeps its last lines: what follows the marked one is new. Where that is gone nothing is known
-    to be new, unless the log was made anew with its branch."""
-    lines, end = parse(*_tail(fd))
-    at_end = end or Mark(0, 0)
-    for at in range(len(lines) - 1, -1, -1):
-        if lines[at].end.sum == mark.sum:
-            return SeenLog(lines[at + 1 :], at_end, False)
-    for at in range(len(lines) - 1, -1, -1):
-        if lines[at].message.startswith(("branch: Created", "Branch: renamed ", "Branch: copied ")):
-            return SeenLog(lines[at:], at_end, True)
-    return SeenLog([], at_end, False)
 
 
 def inside(root: Root, base: str, raw: bytes) -> str | None:
