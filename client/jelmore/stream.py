@@ -56,7 +56,7 @@ class Stream:
         self._path = f"/api/v1/session/{quote(session_id, safe='')}/stream"
         self._deadline = deadline
         self._lost = lost
-        self._came = False  # anything, ever
+        self._connected = False  # ever
         self._failures = 0  # since anything came
         #: The seq of the last event that was given.
         self.after = after
@@ -66,6 +66,7 @@ class Stream:
         while True:
             try:
                 with self._connect() as websocket:
+                    self._connected = True
                     while True:
                         if (came := self._read(websocket)) is not None:
                             yield came
@@ -78,11 +79,11 @@ class Stream:
             except InvalidStatus as refused:
                 response = refused.response
                 error = from_response(response.status_code, bytes(response.body or b""), self._target.url)
-                if not (self._came and isinstance(error, Unavailable)):
+                if not (self._connected and isinstance(error, Unavailable)):
                     raise error from refused
                 self._pause()
             except (OSError, WebSocketException) as error:
-                if not self._came:
+                if not self._connected:
                     raise NotListening(self._target.url) from error
                 self._pause()
 
@@ -102,7 +103,7 @@ class Stream:
             text = websocket.recv(timeout=self._left())
         except TimeoutError:
             raise self._timed_out() from None
-        self._came, self._failures = True, 0
+        self._failures = 0
         try:
             body = json.loads(text)
             if body["event_type"] == "stream.ready":
