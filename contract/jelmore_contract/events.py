@@ -4,7 +4,8 @@ An event is `{"id", "event_type", "session_id", "timestamp", "payload"}`; reader
 added in front. The payload of `session.output` is the CLI's line whole and unchanged, so envelopes are spliced from
 bytes and never decoded and encoded again. Beside `payload` may stand `"encoding"`: `base64` (the payload is
 `{"base64": …}`: the line was no JSON or no UTF-8) or `blob` (the payload is `{"blob": name, "size": bytes}`: the
-payload proper lies in chunks under that name)."""
+payload proper lies in chunks under that name).
+"""
 
 import base64
 import json

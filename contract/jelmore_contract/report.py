@@ -2,7 +2,8 @@
 
 It is stored atomically with the events that led to it (each replaces the one before), so that whoever reconciles
 reads the last one and needs no history, and so that the agent finds where it stopped publishing. Its subject has one
-writer: a stale last sequence there tells a zombie."""
+writer: a stale last sequence there tells a zombie.
+"""
 
 import msgspec
 
@@ -14,7 +15,8 @@ class Cursor(msgspec.Struct, frozen=True, order=True, array_like=True):
 
     run: number of the CLI's run. offset: bytes of the spool read up to and with the record. source: 0 the spool, 1
     the agent's facts (a fact comes after the line that ended at its offset). fact: byte offset of the end of the fact
-    in its file, 0 for a line. index: the events of one record are numbered from 0."""
+    in its file, 0 for a line. index: the events of one record are numbered from 0.
+    """
 
     run: int
     offset: int

@@ -2,7 +2,8 @@
 
 The one source of the REST schemas, of the custom resource definition and of what reconciles: camelCase in the
 resource, snake_case in REST, by one alias generator. Everything is bounded, since unbounded lists and strings are
-refused by the cost limit of CEL rules."""
+refused by the cost limit of CEL rules.
+"""
 
 import re
 from datetime import datetime

@@ -5,7 +5,7 @@ transcripts.
 import json
 from pathlib import Path
 
-from jelmore_agent.fold import Fold
+from jelmore_agent.fold_state import FoldState
 from jelmore_contract.agent_config import AgentConfig
 
 # Seen with the CLI 2.1.330; each is what a line of the session protocol depends on.
@@ -16,7 +16,7 @@ _ENVIRONMENT = {
 }
 
 
-def arguments(config: AgentConfig, fold: Fold, resume: str | None) -> list[str]:
+def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[str]:
     """The command line. `resume`: the conversation to go on with; None begins it under the session's own id."""
     argv = [config.claude, "-p", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]
     argv += ["--permission-prompt-tool", "stdio", "--replay-user-messages"]
@@ -51,7 +51,7 @@ def environment(config: AgentConfig, resume: str | None) -> dict[str, str | None
     }
 
 
-def conversation(config: AgentConfig, fold: Fold) -> str | None:
+def conversation(config: AgentConfig, fold: FoldState) -> str | None:
     """The conversation to resume: the last one that left a transcript (`/clear` changes its id), or None."""
     projects = Path(config.claude_config_dir) / "projects"
     for candidate in (fold.claude_session_id, config.session_id):

@@ -2,7 +2,8 @@
 
 They hold what no line of the CLI tells: what was asked of the session, what was written to the CLI, when a run began
 and how it ended, and what happened in the workspace. `time` is the agent's clock when the fact was noted (RFC 3339,
-UTC)."""
+UTC).
+"""
 
 from typing import Any
 

@@ -2,7 +2,8 @@
 again.
 
 SIGTERM ends it at once (an upgrade or a restart: the CLI goes on in its launcher). A session is ended through its
-launcher."""
+launcher.
+"""
 
 import asyncio
 import contextlib

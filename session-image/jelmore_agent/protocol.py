@@ -2,7 +2,8 @@
 writes.
 
 Source of every shape: the CLI 2.1.330 as it was seen (stream-json in both directions). A line that is not understood
-is kept in the log like any other and simply means nothing here."""
+is kept in the log like any other and simply means nothing here.
+"""
 
 import json
 from typing import Any, NamedTuple

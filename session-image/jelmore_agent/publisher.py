@@ -6,7 +6,8 @@ the last stored place is read again and publishing goes on from there: the same 
 on the server's duplicate window.
 
 A line that leads to nothing but its own output event is stored as one message (about 1 ms where the server syncs to
-disk); everything else as an atomic batch that ends in the report (about 8 ms)."""
+disk); everything else as an atomic batch that ends in the report (about 8 ms).
+"""
 
 import asyncio
 import contextlib

@@ -1,7 +1,8 @@
 """One session's life in its agent: read the spool, fold, publish; decide, act. A thin shell around the pure parts.
 
 There is one way in: everything that is on the session's disk is folded first, whether the agent is new, was killed or
-was upgraded."""
+was upgraded.
+"""
 
 import asyncio
 import contextlib

@@ -3,7 +3,8 @@ one order.
 
 Both files are append only. The CLI itself writes the first (it is its stdout). A fact notes how far the spool had
 been read when it was found (`at`), so that reading both again gives the same order: a fact comes after the line that
-ended at its `at`."""
+ended at its `at`.
+"""
 
 import os
 from collections.abc import Iterator

@@ -1,14 +1,15 @@
 """What the agent does next: a pure decision over what it knows, taken again whenever anything changes.
 
 Nothing here depends on having seen an event: the fold tells what the session's disk says, the view what the launcher
-says now."""
+says now.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from jelmore_agent import facts, protocol
-from jelmore_agent.fold import ANSWER, REFUSAL, Fold
+from jelmore_agent.fold_state import ANSWER, REFUSAL, FoldState
 from jelmore_contract.agent_config import AgentConfig
 from jelmore_contract.events import rfc3339
 from jelmore_contract.states import Phase, SessionState
@@ -104,7 +105,7 @@ class WakeAt:
 type Action = Note | Start | Write | CloseStdin | Signal | Confirm | Finish | WakeAt
 
 
-def decide(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Iterator[Action]:
+def decide(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:
     """The next actions. Each changes the fold or the view, so that the decision taken again does not repeat it."""
     yield from _time_out(config, fold, now)
     if not view.connected:
@@ -125,7 +126,7 @@ def decide(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Iterat
         yield from _drive(fold, view)
 
 
-def _alone(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Iterator[Action]:
+def _alone(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:
     """Without a launcher only an end that was asked for goes on: a launcher that was told to stop may be gone first."""
     if view.stopping_since is None or view.disconnected_since is None:
         return
@@ -139,13 +140,13 @@ def _alone(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Iterat
         yield Note(facts.RunExited(rfc3339(now), lost=True, asked=True, abandoned=cut), after_spool=True)
 
 
-def _end(fold: Fold, now: datetime) -> Iterator[Action]:
+def _end(fold: FoldState, now: datetime) -> Iterator[Action]:
     if fold.phase not in (Phase.ENDED, Phase.FAILED):
         yield Note(facts.Ended(rfc3339(now)))
     yield Finish()
 
 
-def _time_out(config: AgentConfig, fold: Fold, now: datetime) -> Iterator[Action]:
+def _time_out(config: AgentConfig, fold: FoldState, now: datetime) -> Iterator[Action]:
     for approval_id, approval in fold.approvals.items():
         if approval.given is not None:
             continue
@@ -156,7 +157,7 @@ def _time_out(config: AgentConfig, fold: Fold, now: datetime) -> Iterator[Action
         yield Note(facts.ApprovalTimedOut(rfc3339(now), approval_id)) if now >= until else WakeAt(until)
 
 
-def _ended(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Action | None:
+def _ended(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Action | None:
     """The end of the run that is noted as alive, where the launcher tells of one."""
     asked, cut = view.stopping_since is not None, config.on_interrupted == "wait"
     if (seen := view.exits.get(fold.run)) is not None:
@@ -170,7 +171,7 @@ def _ended(config: AgentConfig, fold: Fold, view: View, now: datetime) -> Action
     return None
 
 
-def _begin(fold: Fold, now: datetime) -> Action:
+def _begin(fold: FoldState, now: datetime) -> Action:
     if fold.failures >= MOST_FAILURES:
         said = (
             f"Claude Code ended {fold.failures} times in a row without finishing a turn. {fold.message or ''}".strip()
@@ -182,7 +183,7 @@ def _begin(fold: Fold, now: datetime) -> Action:
     return WakeAt(since + wait) if now < since + wait else Start(fold.run + 1)
 
 
-def _drive(fold: Fold, view: View) -> Iterator[Action]:
+def _drive(fold: FoldState, view: View) -> Iterator[Action]:
     """A live CLI: everything that it is to be told and was not told yet in this life."""
     initialize = f"{protocol.OWN_REQUEST}initialize-{fold.run}"
     lines: list[tuple[str, bytes]] = [(initialize, protocol.initialize(initialize))]
@@ -201,7 +202,7 @@ def _drive(fold: Fold, view: View) -> Iterator[Action]:
     yield from (Write(token, line) for token, line in lines if token not in view.in_flight)
 
 
-def _stop(fold: Fold, view: View, now: datetime, since: datetime) -> Iterator[Action]:
+def _stop(fold: FoldState, view: View, now: datetime, since: datetime) -> Iterator[Action]:
     """A clean end. A turn that nobody interrupted is cut by SIGTERM, so that the next run finds it unfinished and
     continues it.
     """

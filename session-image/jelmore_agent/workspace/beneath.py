@@ -62,7 +62,8 @@ class Root:
 
     def __init__(self, path: Path) -> None:
         """`path` itself may be or hold links: it is the owner's own choice. Raises OSError where there is no
-        directory."""
+        directory.
+        """
         self.path = Path(os.path.realpath(path))
         self._fd = os.open(self.path, _DIRECTORY)
         self._stepwise = False

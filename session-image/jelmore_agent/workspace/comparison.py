@@ -32,7 +32,8 @@ _TICK = 0.05
 @dataclass(slots=True)
 class Visit:
     """What to do in a directory. `names` None: list it whole. `deep`: go into directories that are known, too.
-    `adopt`: what is new here may have become visible by a changed ignore file, rather than have been created."""
+    `adopt`: what is new here may have become visible by a changed ignore file, rather than have been created.
+    """
 
     names: set[str] | None = field(default_factory=set)
     deep: bool = False
@@ -79,7 +80,8 @@ class Scene:
 
 class Comparison:
     """`changes` are to be told of; `silent` ones only to be remembered (None: forgotten), unless all are. `visits`:
-    where else to look. `removed` is called for each directory that is no longer in the tree."""
+    where else to look. `removed` is called for each directory that is no longer in the tree.
+    """
 
     def __init__(self, tree: Tree, visits: Visits, last_look: float, adopt: bool) -> None:
         """`last_look`: when (Unix time) the last look began. `adopt`: whatever is new is taken as having been there."""

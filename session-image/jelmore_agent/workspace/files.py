@@ -36,7 +36,8 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
 @dataclass(frozen=True)
 class Hooks:
     """`touched`: something happened, look soon. `repository`: a `.git` is in this directory, or (False) no longer is.
-    `unwatchable`: inotify will not do. `problem`: something that a person should know."""
+    `unwatchable`: inotify will not do. `problem`: something that a person should know.
+    """
 
     touched: Callable[[], None]
     repository: Callable[[str, bool], None]

@@ -74,7 +74,8 @@ class GitTracker:
 
     async def look(self, since: float, *, adopt: bool = False) -> list[Fact]:
         """Facts of all that was done in the marked repositories. Of one that was not known only what was done `since`
-        (Unix time) is told, with `adopt` nothing."""
+        (Unix time) is told, with `adopt` nothing.
+        """
         facts: list[Fact] = []
         breath = Breath()
         dirty, self._dirty = self._dirty, {}

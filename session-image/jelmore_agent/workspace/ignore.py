@@ -64,7 +64,8 @@ class Rule(NamedTuple):
 
 def parse(text: bytes, limit: int = RULES_LIMIT) -> tuple[Rule, ...]:
     """The rules of an ignore file, at most `limit` of them, in the order in which they are to be tried: last line
-    first."""
+    first.
+    """
     rules: list[Rule] = []
     for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         if len(rules) == limit:
@@ -78,7 +79,8 @@ def parse(text: bytes, limit: int = RULES_LIMIT) -> tuple[Rule, ...]:
 
 def decide(rules: Iterable[Rule], components: list[bytes], is_directory: bool) -> bool | None:
     """Whether rules of one directory ignore (True) or keep (False) a path, given by its components below that
-    directory."""
+    directory.
+    """
     for rule in rules:
         if rule.matches(components, is_directory):
             return not rule.negated
@@ -174,7 +176,8 @@ def _plain(pieces: list[bytes]) -> bool:
 
 def _compile(pieces: list[bytes]) -> re.Pattern[bytes]:
     """Every star but the last takes as little as it can and never more (an atomic group): what makes the match linear,
-    and is right since what stands between stars has one length (as in Python's own fnmatch)."""
+    and is right since what stands between stars has one length (as in Python's own fnmatch).
+    """
     chunks: list[list[bytes]] = [[]]
     for piece in pieces:
         if piece == b"*":

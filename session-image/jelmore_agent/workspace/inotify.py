@@ -91,7 +91,8 @@ class Inotify:
 
     def remove_watch(self, wd: int) -> None:
         """Ends a watch; one that ended by itself (its directory was deleted) is fine. Nothing is called for it again.
-        Ends a watch; one that ended by itself (its directory was deleted) is fine. Nothing is called for it again."""
+        Ends a watch; one that ended by itself (its directory was deleted) is fine. Nothing is called for it again.
+        """
         self._patient.discard(wd)
         if self._callbacks.pop(wd, None) is not None and self.available:
             _libc.inotify_rm_watch(self._fd, wd)
@@ -127,7 +128,8 @@ class Inotify:
 
     def _read(self) -> set[int]:
         """Reads once and calls back; returns the watches that had events (known ones), empty when nothing was queued.
-        Reads once and calls back; returns the watches that had events (known ones), empty when nothing was queued."""
+        Reads once and calls back; returns the watches that had events (known ones), empty when nothing was queued.
+        """
         try:
             data = os.read(self._fd, _READ_SIZE)
         except (BlockingIOError, InterruptedError):

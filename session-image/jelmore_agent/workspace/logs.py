@@ -41,7 +41,8 @@ def _tail(fd: int) -> tuple[bytes, int]:
 
 def _rewritten(fd: int, mark: Mark) -> SeenLog:
     """A log that expired keeps its last lines: what follows the marked one is new. Where that is gone nothing is known
-    to be new, unless the log was made anew with its branch."""
+    to be new, unless the log was made anew with its branch.
+    """
     lines, end = parse(*_tail(fd))
     at_end = end or Mark(0, 0)
     for at in range(len(lines) - 1, -1, -1):

@@ -1,5 +1,6 @@
 """Reads a repository's small files, all of them anybody's: bounded, below the workspace, and never by git itself, which
-would run what the repository's configuration says."""
+would run what the repository's configuration says.
+"""
 
 import os
 import stat
@@ -25,7 +26,8 @@ _KINDS = ("heads", "remotes", "tags")
 
 class Place(NamedTuple):
     """A repository. `path`: its work tree, "" for the workspace itself; `directory`: its `.git`, both below the
-    workspace."""
+    workspace.
+    """
 
     path: str
     directory: str
@@ -50,7 +52,8 @@ class RepositoryReader:
 
     def look(self, state: State) -> Seen:
         """What is new since `state`. The order of reading matters: a HEAD before its log, loose refs before packed
-        ones."""
+        ones.
+        """
         self.more = False
         directory = self.place.directory
         self._watch_directory(directory)
@@ -74,7 +77,8 @@ class RepositoryReader:
 
     def continues(self, state: State) -> bool:
         """Whether this is the repository of which `state` was told, by what is in HEAD's log: it was moved, or copied.
-        Whether this is the repository of which `state` was told, by what is in HEAD's log: it was moved, or copied."""
+        Whether this is the repository of which `state` was told, by what is in HEAD's log: it was moved, or copied.
+        """
         mark = state.marks.get("HEAD")
         if mark is None or mark.offset == 0:
             return False
@@ -224,7 +228,8 @@ class RepositoryReader:
 
 def inside(root: Root, base: str, raw: bytes) -> str | None:
     """A path that a repository names, as one below the workspace; None where it leads out. Relative ones count from
-    `base`."""
+    `base`.
+    """
     path = os.fsdecode(raw)
     top = str(root.path)
     full = os.path.normpath(path if path.startswith("/") else os.path.join(top, base, path))  # noqa: PTH118
@@ -243,7 +248,8 @@ def _is_text(name: str) -> bool:
 
 def locate(root: Root, path: str) -> Place | None:
     """The repository whose `.git` lies in `path`; None where there is none, or it is a worktree's (its repository
-    tells of it) or lies outside the workspace."""
+    tells of it) or lies outside the workspace.
+    """
     at = join(path, ".git")
     status = root.stat(at)
     if status is None:

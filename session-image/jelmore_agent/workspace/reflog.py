@@ -43,7 +43,8 @@ _SUBJECT_ALONE = ("commit", "cherry-pick", "revert")
 
 class Mark(NamedTuple):
     """How far a log was read: the offset behind a line, and that line's sum, since logs are rewritten when they
-    expire."""
+    expire.
+    """
 
     offset: int
     sum: int
@@ -68,7 +69,8 @@ class Action(NamedTuple):
 
 class Activity(NamedTuple):
     """Something that was done. `log`, `mark`: where the line that tells it ends. `ref`: the ref that it left at `new`.
-    `also`: the parts of one that was told of several refs at once."""
+    `also`: the parts of one that was told of several refs at once.
+    """
 
     operation: str
     branch: str | None
@@ -84,7 +86,8 @@ class Activity(NamedTuple):
 
 def parse(data: bytes, offset: int) -> tuple[list[Line], Mark | None]:
     """The whole lines of a log's bytes from `offset` on, and where they end; None when there is not one. What is no
-    line of a reflog is passed over."""
+    line of a reflog is passed over.
+    """
     lines: list[Line] = []
     mark: Mark | None = None
     start = 0
@@ -132,7 +135,8 @@ def action(message: str) -> Action:
 
 def head_activities(lines: Sequence[Line], log: str, branch: str | None, rebasing: bool) -> tuple[list[Activity], int]:
     """What HEAD's log tells, and how many of its lines are done with. `branch`: where HEAD is now (None: detached). A
-    rebase is told once, when it has ended: its lines have to be looked at again while it is going on (`rebasing`)."""
+    rebase is told once, when it has ended: its lines have to be looked at again while it is going on (`rebasing`).
+    """
     branches = _branches(lines, branch)
     told: list[Activity] = []
     at = 0
@@ -214,7 +218,8 @@ def _branches(lines: Sequence[Line], branch: str | None) -> list[str | None]:
 
 def ref_activity(line: Line, log: str, checked_out: bool) -> Activity | None:
     """What a line of a branch's or remote branch's log tells that no other log does. `checked_out`: HEAD's log has it,
-    too."""
+    too.
+    """
     act = action(line.message)
     kind, _, name = log.removeprefix("refs/").partition("/")
     branch = name.partition("/")[2] if kind == "remotes" else name
@@ -244,7 +249,8 @@ def _ref_operation(line: Line, act: Action, ref: str, checked_out: bool) -> str 
 
 def creation(lines: Sequence[Line], ref: str) -> int:
     """Where the log of a branch that was not known begins to be its own: a rename or a copy brings along what was
-    before."""
+    before.
+    """
     for at in range(len(lines) - 1, -1, -1):
         message = lines[at].message
         if message.startswith("branch: Created") or (

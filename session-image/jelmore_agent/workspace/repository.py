@@ -38,7 +38,8 @@ class SeenLog:
 @dataclass(frozen=True)
 class SeenHead:
     """`sha`: None while there is no commit. `rebasing`: a rebase is going on; `branch` is then the one that is
-    rebased."""
+    rebased.
+    """
 
     branch: str | None
     sha: str | None
@@ -49,7 +50,8 @@ class SeenHead:
 @dataclass(frozen=True)
 class Seen:
     """`logs`: those of refs that have something new. `logged`: all refs that have a log. `packed`: refs in packed-refs.
-    `fetched`: tags that the last fetch brought; `fetching`: there was a fetch since the last look."""
+    `fetched`: tags that the last fetch brought; `fetching`: there was a fetch since the last look.
+    """
 
     heads: dict[str, SeenHead]
     logs: dict[str, SeenLog]
@@ -63,7 +65,8 @@ class Seen:
 
 def interpret(state: State, seen: Seen, since: float) -> tuple[list[Activity], State]:
     """What was done since `state`, in order, and the state to go on from. A repository that was not known counts from
-    `since` (Unix time): one that was moved in has a long past."""
+    `since` (Unix time): one that was moved in has a long past.
+    """
     if not state.known:
         first = next((head.log.lines[0] for head in seen.heads.values() if head.log and head.log.lines), None)
         if first is None and not any(head.sha for head in seen.heads.values()):
@@ -86,7 +89,8 @@ def interpret(state: State, seen: Seen, since: float) -> tuple[list[Activity], S
 
 def _sorted(told: list[Activity]) -> list[Activity]:
     """In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes before.
-    In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes before."""
+    In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes before.
+    """
     checkouts = {(a.seconds, a.branch): at for at, a in enumerate(told) if a.operation == "checkout"}
 
     def key(numbered: tuple[int, Activity]) -> tuple[float, int, float]:
@@ -102,7 +106,8 @@ def _sorted(told: list[Activity]) -> list[Activity]:
 
 def _first_state(seen: Seen, first: Line | None, since: float) -> State:
     """What is taken as given in a repository that was not known: in a clone what came with it, in one that was moved
-    in, or that keeps no logs, everything; in a new one nothing."""
+    in, or that keeps no logs, everything; in a new one nothing.
+    """
     if first is None or first.seconds < since:
         return State(refs=dict(seen.refs), stash=tuple(line.new or "" for line in seen.stash))
     if first.message.startswith("clone:"):
@@ -185,7 +190,8 @@ def _stashed(state: State, seen: Seen) -> list[Activity]:
 
 def _with_stashes(told: list[Activity], stashed: list[Activity], seen: Seen) -> tuple[list[Activity], list[Activity]]:
     """Putting away ends with a reset in HEAD's log: there it takes the place of that reset. Returns what it has, and
-    what is left of the stash's own."""
+    what is left of the stash's own.
+    """
     own: list[Activity] = []
     left = list(stashed)
     for activity in told:

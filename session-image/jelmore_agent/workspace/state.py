@@ -9,7 +9,8 @@ from jelmore_agent.workspace.reflog import Activity, Mark, renamed_from
 @dataclass(frozen=True)
 class State:
     """What was told of a repository. `heads`: the branch of each HEAD by its log's name ("HEAD", "worktrees/x/HEAD"),
-    None while detached. `marks`: how far each log was read. `stash`: its entries, the oldest first."""
+    None while detached. `marks`: how far each log was read. `stash`: its entries, the oldest first.
+    """
 
     known: bool = False
     heads: dict[str, str | None] = field(default_factory=dict)

@@ -28,7 +28,8 @@ class Change(NamedTuple):
 
 def coalesced(changes: Iterable[Change]) -> list[Change]:
     """At most one change for each path, in the order of their first ones: created and deleted is nothing, deleted and
-    created is modified."""
+    created is modified.
+    """
     folded: dict[str, Change] = {}
     existed: dict[str, bool] = {}
     for change in changes:
@@ -71,7 +72,8 @@ def depth(path: str) -> int:
 
 class Directory:
     """A directory below which files are tracked. `wd`: its watch, None while it has none; `inode`: 0 until it was
-    looked at."""
+    looked at.
+    """
 
     __slots__ = ("files", "inode", "path", "rules", "rules_from", "subdirectories", "wd")
 

@@ -1,0 +1,167 @@
+"""The facts that the agent noted, folded: what each changes and leads to."""
+
+from typing import Any
+
+from jelmore_agent import facts, protocol
+from jelmore_agent.facts import Fact
+from jelmore_agent.fold_state import ANSWER, REFUSAL, FoldState
+from jelmore_agent.protocol import Json
+from jelmore_contract.errors import ErrorReason
+from jelmore_contract.events import EventType
+from jelmore_contract.report import Git
+from jelmore_contract.states import Decider, Decision, InputState, Phase, SessionState
+
+TIMED_OUT = "Nobody answered in time, so this was denied."
+# Operations of git that leave the checked-out commit where it is.
+_BESIDE_HEAD = ("branch", "fetch", "push", "tag", "stash")
+
+
+def take_fact(fold: FoldState, fact: Fact) -> None:  # noqa: C901 - one case a kind of fact
+    fold.last_activity = fact.time if not isinstance(fact, facts.Written) else fold.last_activity
+    match fact:
+        case facts.RunStarted():
+            _run_started(fold, fact)
+        case facts.RunExited():
+            _run_exited(fold, fact)
+        case facts.QueryTaken():
+            _take_input(fold, fact.input_id, fact.content)
+        case facts.CommandTaken():
+            fold.command_seq = max(fold.command_seq, fact.seq)
+            _command(fold, fact)
+        case facts.Written():
+            _written(fold, fact.token)
+        case facts.ApprovalSeen():
+            if (approval := fold.approvals.get(fact.approval_id)) is not None:
+                approval.since = fact.time
+        case facts.ApprovalTimedOut():
+            _answer(fold, fact.approval_id, {"decision": "deny", "message": TIMED_OUT}, Decider.TIMEOUT)
+        case facts.WorkspaceChanged():
+            _workspace_changed(fold, fact)
+        case facts.Problem():
+            fold.emit(EventType.ERROR, {"reason": fact.reason, "message": fact.message})
+        case facts.GivenUp():
+            fold.message, fold.phase = fact.message, Phase.FAILED
+            fold.error(ErrorReason.CLI_FAILED, fact.message)
+            fold.go(SessionState.FAILED, message=fact.message)
+        case facts.Ended():
+            # What it becomes now, hibernated or terminated, is told by whoever ended it.
+            fold.phase, fold.state = Phase.ENDED, SessionState.HIBERNATED
+
+
+def _run_started(fold: FoldState, fact: facts.RunStarted) -> None:
+    fold.run, fold.offset, fold.alive = fact.run, 0, True
+    fold.phase, fold.message = Phase.STARTING, None
+    fold.in_turn = fold.requires_action = False
+    fold.background_tasks = 0
+    fold.requests.clear()
+    fold.foreign.clear()
+    fold.inputs.new_run()
+    if fold.state in (SessionState.HIBERNATED, SessionState.FAILED):
+        fold.state = SessionState.PENDING  # told by whoever started the session again
+    fold.go(SessionState.PENDING)
+    if fact.directory and fold.current_directory is None:
+        fold.moved_to(fact.directory)
+
+
+def _run_exited(fold: FoldState, fact: facts.RunExited) -> None:
+    for approval in list(fold.approvals.values()):
+        fold.resolve(approval, Decision.CANCELLED, Decider.CLAUDE)
+    cut = fold.state in (SessionState.ACTIVE, SessionState.WAITING_INPUT)
+    how = _how(fact)
+    if cut:
+        fold.error(ErrorReason.INTERRUPTED, f"The turn was cut: Claude Code {how}.")
+    elif not fact.asked:
+        fold.error(ErrorReason.CLI_EXITED, f"Claude Code {how}.{_stderr(fact)}")
+    fold.alive = fold.in_turn = fold.requires_action = False
+    fold.phase, fold.last_exit = Phase.STARTING, fact.time
+    fold.background_tasks = 0
+    fold.requests.clear()
+    fold.foreign.clear()
+    if fact.abandoned:
+        for input_id in fold.inputs.in_state(InputState.STARTED):
+            fold.move_input(input_id, InputState.FAILED, "interrupted")
+    if not fact.asked:
+        fold.failures += 1
+        fold.message = f"Claude Code {how}.{_stderr(fact)}"
+        fold.go(SessionState.PENDING)
+
+
+def _take_input(fold: FoldState, input_id: str, content: str | list[Any]) -> None:
+    if fold.inputs.add(input_id, content):
+        fold.emit(EventType.INPUT, {"input_id": input_id, "state": InputState.QUEUED})
+
+
+def _command(fold: FoldState, fact: facts.CommandTaken) -> None:
+    payload, request_id = fact.payload, f"{protocol.OWN_REQUEST}{fact.command}-{fact.seq}"
+    if fact.problem is not None:
+        fold.error(ErrorReason.COMMAND_REFUSED, fact.problem)
+    elif fact.command == "input":
+        if fold.phase is Phase.FAILED:
+            # Whoever writes to a session that was given up wants it tried again.
+            fold.phase, fold.failures = Phase.STARTING, 0
+        _take_input(fold, payload["input_id"], payload["content"])
+    elif fact.command == "answer":
+        _answer(fold, payload["approval_id"], payload, Decider.USER)
+    elif fact.command == "interrupt" and fold.alive:
+        fold.requests[request_id] = {"subtype": "interrupt"}
+    elif fact.command == "configure":
+        _configure(fold, payload, request_id)
+
+
+def _configure(fold: FoldState, payload: Json, request_id: str) -> None:
+    for name, subtype, argument in (
+        ("model", "set_model", "model"),
+        ("permission_mode", "set_permission_mode", "mode"),
+    ):
+        if (value := payload.get(name)) is not None:
+            setattr(fold, name, value)
+            if fold.alive:
+                fold.requests[f"{request_id}-{name}"] = {"subtype": subtype, argument: value}
+
+
+def _answer(fold: FoldState, approval_id: str, given: Json, by: Decider) -> None:
+    approval = fold.approvals.get(approval_id)
+    if approval is None or approval.given is not None:
+        fold.error(
+            ErrorReason.COMMAND_REFUSED, f"Approval {approval_id} is not open: it was answered or withdrawn before."
+        )
+        return
+    fold.resolve(approval, Decision(given["decision"]), by, given.get("message"))
+    approval.given = given
+
+
+def _written(fold: FoldState, token: str) -> None:
+    if token.startswith(REFUSAL):
+        fold.foreign.pop(token.removeprefix(REFUSAL), None)
+    elif token.startswith(ANSWER):
+        fold.approvals.pop(token.removeprefix(ANSWER), None)
+    elif token in fold.inputs.states:
+        fold.inputs.written.add(token)
+        fold.move_input(token, InputState.DELIVERED)
+
+
+def _workspace_changed(fold: FoldState, fact: facts.WorkspaceChanged) -> None:
+    found, turn = fact.found, {"turn": fact.turn}
+    if found["kind"] == "file":
+        fold.emit(EventType.FILE_MODIFIED, _pick(found, ("path", "change", "size")) | turn)
+    elif found["kind"] == "git":
+        told = _pick(found, ("operation", "branch", "from", "to", "message", "repository"))
+        fold.emit(EventType.GIT_ACTIVITY, told | turn)
+        if not found["repository"] and found["operation"] not in _BESIDE_HEAD:
+            fold.git = Git(found["branch"], found["to"])
+
+
+def _pick(found: Json, names: tuple[str, ...]) -> Json:
+    return {name: found.get(name) for name in names}
+
+
+def _how(fact: facts.RunExited) -> str:
+    if fact.lost:
+        return "was lost with its launcher"
+    if fact.signal is not None:
+        return f"was ended by signal {fact.signal}"
+    return f"exited with code {fact.code}"
+
+
+def _stderr(fact: facts.RunExited) -> str:
+    return f" It said: {fact.stderr.strip()[-500:]}" if fact.stderr.strip() else ""

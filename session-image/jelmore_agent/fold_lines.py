@@ -1,0 +1,167 @@
+"""The lines of the CLI, folded: what each frame of its protocol changes and leads to."""
+
+from collections.abc import Callable
+
+from jelmore_agent import protocol
+from jelmore_agent.fold_state import Approval, FoldState
+from jelmore_agent.protocol import Json
+from jelmore_contract.errors import ErrorReason
+from jelmore_contract.events import EventType
+from jelmore_contract.report import Usage
+from jelmore_contract.states import CLI_STATES, Decider, Decision, InputState, Phase, SessionState
+
+
+def take_line(fold: FoldState, raw: bytes) -> bytes | None:
+    line = protocol.parse(raw)
+    if line.type == "stream_event":
+        return raw
+    fold.out.append((EventType.OUTPUT, line.payload, line.encoding))
+    if line.frame is not None:
+        if (session_id := protocol.text(line.frame, "session_id")) and line.type in ("system", "result"):
+            fold.claude_session_id = session_id
+        handler = _LINES.get((line.type, line.subtype)) or _LINES.get((line.type, None))
+        if handler is not None:
+            handler(fold, line.frame)
+    if fold.requires_action and not (line.type == "control_request" or line.subtype == "session_state_changed"):
+        # The CLI asks for something that is no permission request (seen: never; the request comes right after the
+        # state).
+        _wait(fold, "approval")
+    return None
+
+
+def _wait(fold: FoldState, kind: str) -> None:
+    fold.requires_action = False
+    fold.go(SessionState.WAITING_INPUT, waiting_for=kind)
+
+
+def _on_state(fold: FoldState, frame: Json) -> None:
+    state = CLI_STATES.get(protocol.text(frame, "state") or "")
+    fold.requires_action = state is SessionState.WAITING_INPUT
+    if state is SessionState.WAITING_INPUT:
+        # The permission request itself comes next and tells what is waited for; one that is open already was told.
+        if (waiting := next((a for a in fold.approvals.values() if a.given is None), None)) is not None:
+            _wait(fold, waiting.request.kind)
+    elif state is not None:
+        fold.in_turn = fold.in_turn or state is SessionState.ACTIVE
+        fold.go(state)
+        if state is SessionState.IDLE:
+            fold.in_turn = False
+
+
+def _on_init(fold: FoldState, frame: Json) -> None:
+    fold.in_turn = True
+    fold.moved_to(protocol.text(frame, "cwd"))
+
+
+def _on_shell_cwd(fold: FoldState, frame: Json) -> None:
+    fold.moved_to(protocol.text(frame, "cwd"))
+
+
+def _on_background(fold: FoldState, frame: Json) -> None:
+    fold.background_tasks = len(protocol.listing(frame, "tasks"))
+
+
+def _on_request(fold: FoldState, frame: Json) -> None:
+    asked = protocol.permission_request(frame)
+    if asked is None:
+        if (request_id := protocol.text(frame, "request_id")) is not None:
+            fold.foreign[request_id] = protocol.text(protocol.mapping(frame, "request"), "subtype") or ""
+        return
+    fold.approvals[asked.request_id] = Approval(asked)
+    payload: Json = {
+        "approval_id": asked.request_id,
+        "kind": asked.kind,
+        "tool_name": asked.tool_name,
+        "input": asked.input,
+    }
+    for ours, theirs in (
+        ("description", "description"),
+        ("suggestions", "permission_suggestions"),
+        ("tool_use_id",) * 2,
+    ):
+        if asked.request.get(theirs) is not None:
+            payload[ours] = asked.request[theirs]
+    fold.emit(EventType.APPROVAL_REQUESTED, payload)
+    if fold.requires_action:
+        _wait(fold, asked.kind)
+
+
+def _on_cancel(fold: FoldState, frame: Json) -> None:
+    fold.foreign.pop(protocol.text(frame, "request_id") or "", None)
+    if (approval := fold.approvals.get(protocol.text(frame, "request_id") or "")) is not None:
+        fold.resolve(approval, Decision.CANCELLED, Decider.CLAUDE)
+
+
+def _on_response(fold: FoldState, frame: Json) -> None:
+    response = protocol.mapping(frame, "response")
+    request_id = protocol.text(response, "request_id") or ""
+    asked = fold.requests.pop(request_id, None)
+    if not request_id.startswith(protocol.OWN_REQUEST):
+        return
+    if request_id.startswith(f"{protocol.OWN_REQUEST}initialize-") and fold.phase is Phase.STARTING:
+        fold.phase = Phase.READY
+        if fold.state is SessionState.PENDING:
+            fold.go(SessionState.IDLE)
+    if asked is not None and protocol.text(response, "subtype") == "error":
+        said = protocol.text(response, "error") or "no reason given"
+        fold.error(ErrorReason.COMMAND_REFUSED, f"Claude Code refused {asked.get('subtype')}: {said}")
+
+
+def _on_lifecycle(fold: FoldState, frame: Json) -> None:
+    state, input_id = protocol.text(frame, "state"), protocol.text(frame, "command_uuid")
+    words = {"started": InputState.STARTED, "completed": InputState.COMPLETED, "cancelled": InputState.CANCELLED}
+    if input_id is not None and state in words:
+        fold.move_input(input_id, words[state])
+
+
+def _on_result(fold: FoldState, frame: Json) -> None:
+    fold.turns = fold.turn if fold.in_turn else fold.turns + 1
+    fold.in_turn = False
+    usage, cost = protocol.mapping(frame, "usage"), protocol.number(frame, "total_cost_usd")
+    fold.usage = Usage(
+        # Cumulative in one conversation; `/clear` begins another, which counts from nothing.
+        cost_usd=fold.usage.cost_usd + (cost - fold.cost_seen if cost >= fold.cost_seen else cost),
+        input_tokens=fold.usage.input_tokens + _input_tokens(usage),
+        output_tokens=fold.usage.output_tokens + int(protocol.number(usage, "output_tokens")),
+        turns=fold.turns,
+    )
+    fold.cost_seen = cost
+    failed = frame.get("is_error") is True
+    said = protocol.text(frame, "result")
+    payload: Json = {"turn": fold.turns, "usage": usage, "cost_usd": cost, "result": said, "is_error": failed}
+    payload["subtype"] = protocol.text(frame, "subtype") or ""
+    if ids := [i for i in protocol.listing(frame, "user_message_uuids") if isinstance(i, str)]:
+        payload["input_ids"] = ids
+    fold.emit(EventType.TURN_COMPLETED, payload)
+    fold.failures = 0
+    if failed and not (protocol.text(frame, "terminal_reason") or "").startswith("aborted"):
+        fold.error(ErrorReason.TURN_FAILED, said or "The turn ended with an error.")
+        # The CLI itself goes on to say `cancelled`, as for a turn that was interrupted.
+        for input_id in fold.inputs.in_state(InputState.STARTED):
+            fold.move_input(input_id, InputState.FAILED, said)
+
+
+def _on_rate_limit(fold: FoldState, frame: Json) -> None:
+    info = protocol.mapping(frame, "rate_limit_info")
+    resets_at = info.get("resetsAt")
+    fold.quota_resets_at = str(resets_at) if resets_at is not None and info.get("status") == "rejected" else None
+    fold.emit(EventType.QUOTA, {"status": protocol.text(info, "status") or "", "resets_at": resets_at})
+
+
+def _input_tokens(usage: Json) -> int:
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    return sum(int(protocol.number(usage, name)) for name in names)
+
+
+_LINES: dict[tuple[str, str | None], Callable[[FoldState, Json], None]] = {
+    ("system", "session_state_changed"): _on_state,
+    ("system", "init"): _on_init,
+    ("system", "shell_cwd"): _on_shell_cwd,
+    ("system", "background_tasks_changed"): _on_background,
+    ("control_request", None): _on_request,
+    ("control_cancel_request", None): _on_cancel,
+    ("control_response", None): _on_response,
+    ("command_lifecycle", None): _on_lifecycle,
+    ("result", None): _on_result,
+    ("rate_limit_event", None): _on_rate_limit,
+}
