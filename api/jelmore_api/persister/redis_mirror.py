@@ -157,7 +157,7 @@ class Mirror:
     async def _apply(self, batch: _Batch) -> None:
         async with self._redis.pipeline(transaction=True) as pipeline:
             await pipeline.watch(_POSITION)
-            if batch.before != self._position or _number(await pipeline.get(_POSITION)) != batch.before:
+            if _number(await pipeline.get(_POSITION)) != batch.before:
                 raise _OutOfSync
             pipeline.multi()  # type: ignore[no-untyped-call]
             for changes in batch.changes:

@@ -13,6 +13,8 @@ from nats.aio.client import Client
 from jelmore_api.persister.persister import Persister
 from jelmore_api.persister.projections import fold
 from jelmore_api.persister.rows import Changes
+from jelmore_api.persister.store import PositionMoved, Store
+from jelmore_api.stream.consumer import Entry
 from jelmore_contract.events import EventType
 from jelmore_contract.report import Cursor, Report, Usage
 from jelmore_contract.states import Phase, SessionState
@@ -160,6 +162,26 @@ async def test_of_two_one_writes_and_the_other_takes_over(
         await mirrored(database, await log.lines(*map(numbered, range(50, 100))))
         assert first.active
     assert await output_lines(database, log) == list(range(100))
+
+
+async def test_one_connection_has_the_lock_and_only_the_position_may_be_built_on(
+    log: LogPublisher, database_url: str, database: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    entry = Entry(1, *log.message("session.output", numbered(0))[:2], 0)
+    first, second = await Store.connect(database_url), await Store.connect(database_url)
+    try:
+        assert (await first.lock(), await second.lock()) == (True, False)
+        position = await first.position()
+        await first.write(position, [entry])
+        # One that still believes to be the writer.
+        with pytest.raises(PositionMoved):
+            await second.write(position, [entry._replace(seq=2)])
+        assert await output_lines(database, log) == [0]
+        await first.close()
+        assert await second.lock()
+    finally:
+        await first.close()
+        await second.close()
 
 
 async def test_noise_is_set_aside(

@@ -16,6 +16,7 @@ from jelmore_contract.events import EventType
 from jelmore_local.servers.ports import Ports
 from jelmore_local.servers.valkey import Valkey
 from tests.support.log_publisher import LogPublisher
+from tests.support.session_rig import eventually
 
 LIMIT = 30.0
 
@@ -82,7 +83,7 @@ async def test_hot_state_and_a_capped_tail(
         state = await redis.hgetall(session_hash(log.key.session_id))
         assert state[b"state"] == b"active"
         assert state[b"last_seq"] == str(last).encode()
-        assert persister.health["redis"] == (True, "")
+        await eventually(lambda: persister.health["redis"] == (True, ""))
     assert (await tail(redis, log))[-1]["session_id"] == log.key.session_id
 
 
@@ -113,15 +114,11 @@ async def test_redis_away_holds_nothing_up(
         await until_tail(redis, log, await log.line(b"{}"), 1)
         await valkey.stop()
         last = await log.lines(*[b"{}"] * 20)
-        async with asyncio.timeout(LIMIT):
-            while True:
-                if not persister.health["redis"].ok:
-                    break
-                await asyncio.sleep(0.02)
+        await eventually(lambda: not persister.health["redis"].ok)
         assert persister.health["postgres"].ok
         await valkey.restart()
         await until_tail(redis, log, last, 21)
-        assert persister.health["redis"].ok
+        await eventually(lambda: persister.health["redis"].ok)
 
 
 async def test_what_ended_goes_after_a_while(log: LogPublisher, database_url: str, redis: "Redis") -> None:

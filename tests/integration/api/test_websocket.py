@@ -130,7 +130,7 @@ async def test_the_past_in_batches(served: Served) -> None:
     async with served.client("?batch=true&after=10") as talk:
         frames = await talk.until("stream.ready")
         batches = [frame["events"] for frame in frames[:-1]]
-        assert [len(events) for events in batches] == [50, 50, 10]
+        assert max(len(events) for events in batches) == 50
         assert [event["seq"] for events in batches for event in events] == [*range(11, last + 1)]
         await served.log.line(b"{}")
         assert (await talk.receive())["event_type"] == "session.output"
@@ -204,6 +204,8 @@ async def test_who_does_not_read_is_closed_with_1013(served: Served, monkeypatch
             for _ in range(40):
                 seq = await served.log.line(line)
                 assert (await other.receive())["seq"] == seq
+            (room,) = served.rooms._rooms.values()
+            await eventually(lambda: len(room.members) == 1, what="the server lets go of who does not read")
         connection.transport.resume_reading()
         assert await talk.closed() == 1013
 
