@@ -163,7 +163,9 @@ async def test_the_cli_starts_with_no_signal_blocked_or_ignored(launcher: Launch
     launcher.run_cli(link, 1, ["/bin/cat", "/proc/self/status"])
     await expect(link, Exited)
     status = dict(line.split(":\t", 1) for line in launcher.spool(1).read_text().splitlines())
-    assert (int(status["SigBlk"], 16), int(status["SigIgn"], 16)) == (0, 0)
+    assert int(status["SigBlk"], 16) == 0
+    # Signals 32 and 33 are the C library's own, which nothing can set back where a machine's parents ignore them.
+    assert int(status["SigIgn"], 16) & ~(0b11 << 31) == 0
 
 
 # Starts that are refused
@@ -259,8 +261,10 @@ async def test_a_line_for_no_cli_is_refused(launcher: LauncherProcess, link: Lau
     await started(launcher, link, 1, CAT)
     link.close_stdin(1)
     link.write(1, "b", "hello")
-    assert (await expect(link, Refused)).token == "b"
-    await expect(link, Exited)
+    # The CLI may be gone before the line is looked at, or after.
+    said = [await anext(link), await anext(link)]
+    assert {event.token for event in said if isinstance(event, Refused)} == {"b"}
+    assert any(isinstance(event, Exited) for event in said)
 
     await started(launcher, link, 2, ["/bin/sh", "-c", "exec 0<&-; echo closed; exec sleep 1000"])
     await until(lambda: launcher.spool(2).read_text())

@@ -107,7 +107,8 @@ async def test_a_session_does_its_own_work(core: Client, connect: Connect) -> No
     live = await core.subscribe(subjects.ALL_LIVE)
     await core.flush()
     await agent.publish(subjects.live_subject(key), b"delta")
-    assert (await live.next_msg(timeout=5)).data == b"delta"
+    await agent.flush()
+    assert (await live.next_msg(timeout=30)).data == b"delta"
 
 
 async def test_a_session_gets_and_confirms_its_commands(core: Client, connect: Connect) -> None:
