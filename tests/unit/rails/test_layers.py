@@ -49,7 +49,7 @@ def test_the_extra_of_a_part_brings_what_it_imports(graph: grimp.ImportGraph, pa
         requirements += project["optional-dependencies"][extra]
     brought = {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in requirements}
     if "pydantic" in brought:
-        brought.add("pydantic-core")  # which pydantic itself pins; its errors are raised by that name
+        brought.add("pydantic_core")  # which pydantic itself pins; its errors are raised by that name
     distributions = packages_distributions()
     missing = {
         name
