@@ -14,6 +14,7 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from jelmore_api.errors import unavailable
+from jelmore_api.nats_client import TolerantClient
 from jelmore_contract.bus import MSG_ID
 from jelmore_contract.subjects import STREAM
 
@@ -47,7 +48,7 @@ class Bus:
     def __init__(self, url: str, credentials: Path | None) -> None:
         self._url = url
         self._credentials = credentials
-        self._client = Client()
+        self._client = TolerantClient()
         self._js = self._client.jetstream(timeout=_TIMEOUT)
         self._connecting: asyncio.Task[None] | None = None
 

@@ -12,13 +12,13 @@ import pytest
 from nats.aio.client import Client
 
 from jelmore_agent.bus import Message, store, store_batch
+from jelmore_api.nats_client import TolerantClient
 from jelmore_api.persister.stream import prepare_log
 from jelmore_contract.commands import InputCommand, encode_command
 from jelmore_contract.events import BLOB_CHUNK, Encoding, EventType, encode_event, encode_json, line_payload, rfc3339
 from jelmore_contract.report import Cursor, Report
 from jelmore_contract.subjects import SessionKey, blob_subject, command_subject, event_subject, report_subject
 from jelmore_local.servers.nats import Nats
-from tests.support.servers import connect
 
 
 def now() -> str:
@@ -68,6 +68,12 @@ class LogPublisher:
         body = encode_command(InputCommand(input_id, text), input_id, self.key.session_id, now())
         return input_id, await self.raw(command_subject(self.key, "input"), body)
 
+    async def publish_bytes(self, subject: bytes, data: bytes) -> None:
+        """On a subject that nats-py would refuse, by a connection of its own that knows no better."""
+        self.client._pending.append(b"PUB %s %d\r\n%s\r\n" % (subject, len(data), data))
+        await self.client._flush_pending()
+        await self.client.flush()
+
     async def raw(self, subject: str, data: bytes) -> int:
         """Whatever it is."""
         return await store(self.client, Message(subject, data, {}))
@@ -87,8 +93,15 @@ async def log_connect(fresh_nats: Nats) -> AsyncIterator[Connect]:
     clients: list[Client] = []
 
     async def connected() -> Client:
-        clients.append(await connect(fresh_nats.url, fresh_nats.credentials))
-        return clients[-1]
+        client = TolerantClient()
+        await client.connect(
+            [fresh_nats.url],
+            user_credentials=str(fresh_nats.credentials),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds, of any kind
+        )
+        clients.append(client)
+        return client
 
     await prepare_log(await connected(), 0, no_reports)
     yield connected

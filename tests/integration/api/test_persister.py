@@ -229,6 +229,21 @@ async def test_noise_is_set_aside(
     assert await database.fetchval("SELECT name FROM sessions") == "?"
 
 
+async def test_subjects_that_are_no_text_are_set_aside(
+    log: LogPublisher, log_connect: Connect, database_url: str, database: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await log.created()
+    prefix = event_subject(log.key, "").encode()
+    for subject in (prefix + b"\xff", prefix + b"a\0b", prefix + b"session.output.\xed\xa0\x80"):
+        await log.publish_bytes(subject, b"{}")
+    last = await log.line(numbered(1))
+    assert last == 5
+    async with running(await log_connect(), database_url):
+        await mirrored(database, last)
+    assert await output_lines(database, log) == [1]
+    assert await database.fetchval("SELECT count(*) FROM dead_letters") == 3
+
+
 async def test_what_cannot_be_stored_is_set_aside(
     log: LogPublisher,
     database_url: str,

@@ -192,6 +192,21 @@ async def test_a_replayed_event_is_the_live_one_byte_for_byte(world: World, log:
     assert replayed[1].endswith(rb'"payload":{"a" : "\u0000\ud83d"}}'.decode())
 
 
+async def test_subjects_that_are_no_text_are_passed_over(world: World, log: LogPublisher) -> None:
+    await log.created()
+    follower = Follower(world.replay, log.key, 0).start()
+    await follower.until_ready()
+    await log.publish_bytes(event_subject(log.key, "").encode() + b"\xff", b"{}")
+    last = await log.line(b"{}")
+    await follower.until_seq(last)
+    assert follower.seqs == [1, last]
+    await follower.leave()
+    late = Follower(world.replay, log.key, 0).start()
+    await late.until_ready()
+    assert late.seqs == [1, last]
+    await late.leave()
+
+
 async def test_deltas_only_for_who_wants_them(world: World, log: LogPublisher) -> None:
     await log.created()
     with_deltas = Follower(world.replay, log.key, 0, deltas=True).start()
