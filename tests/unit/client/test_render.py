@@ -107,6 +107,7 @@ def test_events(event: dict[str, Any], lines: list[str]) -> None:
     ("event", "lines"),
     [
         (assistant({"type": "text", "text": "\nOne\n\ntwo  \n"}), ["● One", "", "  two"]),
+        (assistant({"type": "text", "text": "\x1b[2J\x07hi"}), ["● \ufffdhi"]),
         (assistant({"type": "text", "text": "hi"}, parent_tool_use_id="t"), ["  │ ● hi"]),
         (assistant({"type": "thinking", "thinking": "Hm,\nwell"}), ["✻ Hm, well"]),
         (assistant({"type": "thinking", "thinking": ""}, {"type": "redacted_thinking"}), []),

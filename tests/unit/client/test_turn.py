@@ -57,6 +57,9 @@ def over_after(turn: Turn, events: list[dict[str, Any]]) -> int | None:
         ([*BEGIN, to("failed", message="No disk.")], "the session failed: No disk."),
         ([*BEGIN, event("terminated", reason="deleted")], "the session has ended: deleted"),
         ([input_is("queued"), input_is("cancelled", reason="no")], "the input was cancelled: no"),
+        # Another turn, that was running still, failed.
+        ([BEGIN[0], done("403", True), to("idle"), *BEGIN[1:], done(), input_is("completed"), to("idle")], None),
+        ([done("403", True), input_is("queued"), input_is("cancelled")], "the input was cancelled"),
     ],
 )
 def test_a_turn_is_over_when_its_input_is_done_and_the_session_rests(
