@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from jelmore_api.bus import Bus
 from jelmore_api.errors import Problem
+from jelmore_api.persister.hot import REDIS_ERRORS
 from jelmore_api.persister.persister import Persister
-from jelmore_api.persister.redis_mirror import REDIS_ERRORS
 from jelmore_api.postgres import Postgres
 
 _MOST = 2.0  # seconds for all answers

@@ -4,11 +4,8 @@ What is no message of the log becomes a dead letter. What is one, but with a pay
 kept as an event and changes nothing else.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
-from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -25,18 +22,17 @@ from jelmore_api.persister.rows import (
     Resolution,
     SessionRow,
 )
+from jelmore_api.persister.session_projection import apply_event, apply_report, read_report
+from jelmore_api.persister.values import fields, identifier, moment, plain, text, word
 from jelmore_api.stream.consumer import Entry
 from jelmore_api.stream.frames import read_event, read_subject
 from jelmore_contract.commands import InputCommand, decode_command
 from jelmore_contract.events import Encoding, Envelope, EventType
-from jelmore_contract.report import Report
-from jelmore_contract.states import Decider, Decision, InputState, SessionState
+from jelmore_contract.states import Decider, Decision, InputState
 from jelmore_contract.subjects import Subject, blob_subject
 
 #: Payloads that were too large for their event, by (session_id, blob name).
 type Blobs = Mapping[tuple[str, str], bytes]
-
-_LONGEST_ID = 256  # characters
 
 
 def fold(sessions: Mapping[str, SessionRow], entries: Iterable[Entry], blobs: Blobs) -> Changes:
@@ -48,7 +44,7 @@ def fold(sessions: Mapping[str, SessionRow], entries: Iterable[Entry], blobs: Bl
             subject = read_subject(entry.subject)
             _FOLDS.get(subject.category, _fold_unknown)(changes, known, subject, entry, blobs)
         except ValueError as error:
-            changes.dead_letters.append(DeadLetter(entry.seq, _plain(entry.subject), _plain(str(error)), entry.data))
+            changes.dead_letters.append(DeadLetter(entry.seq, plain(entry.subject), plain(str(error)), entry.data))
     return changes
 
 
@@ -71,7 +67,7 @@ def blobs_needed(entries: Iterable[Entry]) -> set[tuple[str, str]]:
             continue
         try:
             subject = read_subject(entry.subject)
-            name = _values(read_event(subject, entry.data).payload).get("blob")
+            name = fields(read_event(subject, entry.data).payload).get("blob")
         except ValueError:
             continue
         if isinstance(name, str):
@@ -114,17 +110,15 @@ def _fold_event(changes: Changes, known: _Known, subject: Subject, entry: Entry,
         )
     )
     session.last_seq = entry.seq
-    if (moment := _moment(event.timestamp)) is not None:
-        session.last_activity = moment
+    session.last_activity = moment(event.timestamp) or session.last_activity
     if event.event_type == EventType.OUTPUT:
         session.output_count += 1
         return
     payload = _whole_payload(event, blobs)
     if payload is None:
         return
-    values = _values(payload)
-    if (project := _PROJECTIONS.get(event.event_type)) is not None:
-        project(session, values, event)
+    values = fields(payload)
+    apply_event(session, event, values)
     if event.event_type == EventType.INPUT:
         _fold_input(changes, session_id, values, entry.seq)
     elif event.event_type == EventType.APPROVAL_REQUESTED:
@@ -135,78 +129,27 @@ def _fold_event(changes: Changes, known: _Known, subject: Subject, entry: Entry,
         changes.ended[session_id] = event.timestamp
 
 
-def _created(session: SessionRow, values: dict[str, Any], event: Envelope) -> None:
-    session.name = _text(values, "name") or session.name
-    session.created_at = session.created_at or _moment(event.timestamp)
-    if isinstance(values.get("spec"), dict):
-        session.spec = json.dumps(values["spec"], separators=(",", ":"))
-
-
-def _state_changed(session: SessionRow, values: dict[str, Any], event: Envelope) -> None:
-    state = _word(values, "to", SessionState)
-    if state is None:
-        return
-    session.state = state
-    session.waiting_for = _text(values, "waiting_for")
-    session.message = _text(values, "message")
-    session.run = _count(values, "run", session.run)
-    if state == SessionState.TERMINATED:
-        session.terminated_at = session.terminated_at or _moment(event.timestamp)
-
-
-def _directory_changed(session: SessionRow, values: dict[str, Any], _: Envelope) -> None:
-    session.current_directory = _text(values, "to") or session.current_directory
-
-
-def _turn_completed(session: SessionRow, values: dict[str, Any], _: Envelope) -> None:
-    session.turns = _count(values, "turn", session.turns)
-    cost = values.get("cost_usd")
-    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e12:
-        session.cost_usd = float(cost)
-
-
-def _quota(session: SessionRow, values: dict[str, Any], _: Envelope) -> None:
-    session.quota_resets_at = _text(values, "resets_at")
-
-
-def _terminated(session: SessionRow, values: dict[str, Any], event: Envelope) -> None:
-    session.state = SessionState.TERMINATED
-    session.waiting_for = None
-    session.terminated_at = session.terminated_at or _moment(event.timestamp)
-    session.terminated_reason = _text(values, "reason")
-
-
-_PROJECTIONS: dict[str, Callable[[SessionRow, dict[str, Any], Envelope], None]] = {
-    EventType.CREATED: _created,
-    EventType.STATE_CHANGED: _state_changed,
-    EventType.DIRECTORY_CHANGED: _directory_changed,
-    EventType.TURN_COMPLETED: _turn_completed,
-    EventType.QUOTA: _quota,
-    EventType.TERMINATED: _terminated,
-}
-
-
 def _fold_input(changes: Changes, session_id: str, values: dict[str, Any], seq: int) -> None:
-    input_id, state = _name(values, "input_id"), _word(values, "state", InputState)
+    input_id, state = identifier(values, "input_id"), word(values, "state", InputState)
     if input_id and state:
-        reason = _text(values, "reason")
+        reason = text(values, "reason")
         changes.input_states[session_id, input_id] = InputStateRow(session_id, input_id, state, reason, seq)
 
 
 def _fold_request(
     changes: Changes, session_id: str, values: dict[str, Any], timestamp: str, payload: bytes, seq: int
 ) -> None:
-    approval_id = _name(values, "approval_id")
+    approval_id = identifier(values, "approval_id")
     if approval_id:
-        kind = _text(values, "kind") or "approval"
+        kind = text(values, "kind") or "approval"
         changes.approvals.append(Request(session_id, approval_id, payload.decode(), kind, seq, timestamp))
 
 
 def _fold_resolution(changes: Changes, session_id: str, values: dict[str, Any], timestamp: str) -> None:
-    approval_id, decision = _name(values, "approval_id"), _word(values, "decision", Decision)
+    approval_id, decision = identifier(values, "approval_id"), word(values, "decision", Decision)
     if approval_id and decision:
-        by = _text(values, "by") or Decider.CLAUDE
-        message = _text(values, "message")
+        by = text(values, "by") or Decider.CLAUDE
+        message = text(values, "message")
         changes.approvals.append(Resolution(session_id, approval_id, decision, by, message, timestamp))
 
 
@@ -218,7 +161,7 @@ def _fold_command(changes: Changes, known: _Known, subject: Subject, entry: Entr
     known.find(subject)
     payload = bytes(envelope.payload).decode()
     changes.commands.append(
-        CommandRow(session_id, entry.seq, _plain(envelope.id), envelope.kind, _plain(envelope.timestamp), payload)
+        CommandRow(session_id, entry.seq, plain(envelope.id), envelope.kind, plain(envelope.timestamp), payload)
     )
     if isinstance(command, InputCommand):
         content = msgspec.json.decode(envelope.payload, type=dict[str, msgspec.Raw])["content"]
@@ -234,20 +177,13 @@ def _fold_blob(changes: Changes, _: _Known, subject: Subject, entry: Entry, __: 
 
 
 def _fold_report(_: Changes, known: _Known, subject: Subject, entry: Entry, __: Blobs) -> None:
-    report = _report(entry.data)
+    report = read_report(entry.data)
+    body = entry.data.decode()
     session = known.find(subject)
     if session is None:
         raise ValueError("a report of a session that the log does not know")
-    session.report, session.report_seq = entry.data.decode(), entry.seq
-    session.run = report.run
-    session.cost_usd, session.turns = report.usage.cost_usd, report.usage.turns
-    session.input_tokens = report.usage.input_tokens
-    session.output_tokens = report.usage.output_tokens
-    session.claude_session_id = _clean(report.claude_session_id)
-    session.current_directory = _clean(report.current_directory) or session.current_directory
-    session.quota_resets_at = _clean(report.quota_resets_at)
-    session.git_branch = _clean(report.git.branch) if report.git else None
-    session.git_commit = _clean(report.git.commit) if report.git else None
+    session.report, session.report_seq = body, entry.seq
+    apply_report(session, report)
 
 
 def _fold_unknown(_: Changes, __: _Known, subject: Subject, ___: Entry, ____: Blobs) -> None:
@@ -257,69 +193,9 @@ def _fold_unknown(_: Changes, __: _Known, subject: Subject, ___: Entry, ____: Bl
 _FOLDS = {"event": _fold_event, "command": _fold_command, "blob": _fold_blob, "agent": _fold_report}
 
 
-def _report(body: bytes) -> Report:
-    try:
-        report = msgspec.json.decode(body, type=Report)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"not a report: {error}") from error
-    usage = report.usage
-    if not all(0 <= count < 2**31 for count in (report.run, usage.turns)):
-        raise ValueError("not a report: a count is out of range")
-    if not all(0 <= count < 2**63 for count in (usage.input_tokens, usage.output_tokens)):
-        raise ValueError("not a report: a count is out of range")
-    return report
-
-
 def _whole_payload(event: Envelope, blobs: Blobs) -> bytes | None:
     if event.encoding is None:
         return event.payload
     if event.encoding == Encoding.BLOB:
-        return blobs.get((event.session_id, str(_values(event.payload).get("blob"))))
+        return blobs.get((event.session_id, str(fields(event.payload).get("blob"))))
     return None
-
-
-def _values(payload: bytes) -> dict[str, Any]:
-    """The payload's fields; {} for what has none. Lone surrogates are taken."""
-    try:
-        values = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _text(values: Mapping[str, Any], name: str) -> str | None:
-    value = values.get(name)
-    return _clean(value) if isinstance(value, str) else None
-
-
-def _name(values: Mapping[str, Any], name: str) -> str | None:
-    """As `_text`, short enough for an index."""
-    value = _text(values, name)
-    return value if value is not None and len(value) <= _LONGEST_ID else None
-
-
-def _word(values: Mapping[str, Any], name: str, words: type[StrEnum]) -> str | None:
-    value = values.get(name)
-    return value if isinstance(value, str) and value in set(words) else None
-
-
-def _clean(value: str | None) -> str | None:
-    return None if value is None else _plain(value)
-
-
-def _plain(value: str) -> str:
-    """What a text column takes: no NUL, no lone surrogates."""
-    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _count(values: Mapping[str, Any], name: str, otherwise: int) -> int:
-    value = values.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else otherwise
-
-
-def _moment(timestamp: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(timestamp)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

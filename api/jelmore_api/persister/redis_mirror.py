@@ -3,32 +3,32 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.exceptions import RedisError
 
 from jelmore_api.database.urls import asyncpg_url
 from jelmore_api.persister.health import Health, describe
+from jelmore_api.persister.hot import (
+    REDIS_ERRORS,
+    TAIL,
+    HotState,
+    output_list,
+    session_hash,
+    write_changes,
+    write_session,
+    write_tail,
+)
 from jelmore_api.persister.rows import Changes, EventRow
-from jelmore_api.stream.frames import event_frame
-from jelmore_contract.events import Envelope, EventType
 from jelmore_contract.subjects import STREAM
 
 logger = logging.getLogger(__name__)
 
-#: Output events kept for each session.
-TAIL = 1000
 _POSITION = "jelmore:position"
-_KEPT = 24 * 3600  # seconds after a session's end
 _MOST_WAITING = 20_000  # events for a Redis that is slow; beyond it everything is read from PostgreSQL again
 _IDLE = 2.0  # seconds between looks whether Redis still has it
 _PAUSE = 1.0  # seconds after an error
-REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 _SESSIONS = """
     SELECT session_id::text, namespace, name, state, waiting_for, current_directory, last_activity, last_seq,
@@ -41,26 +41,6 @@ _TAIL = """
 """
 
 
-def session_hash(session_id: str) -> str:
-    """The hash of a session's hot state."""
-    return f"jelmore:session:{session_id}"
-
-
-def output_list(session_id: str) -> str:
-    """The list of its last output events, as clients get them."""
-    return f"jelmore:output:{session_id}"
-
-
-async def output_buffer_sizes(redis: "Redis", session_ids: Sequence[str]) -> list[int]:
-    """How many output events Redis has of each. Raises one of REDIS_ERRORS."""
-    if not session_ids:
-        return []
-    async with redis.pipeline(transaction=False) as pipeline:
-        for session_id in session_ids:
-            pipeline.llen(output_list(session_id))
-        return [int(size) for size in await pipeline.execute()]
-
-
 class _OutOfSync(Exception):
     """Redis does not hold what the next batch builds on."""
 
@@ -70,28 +50,6 @@ class _Batch(NamedTuple):
     after: int
     changes: list[Changes]
     size: int
-
-
-class _Hot(NamedTuple):
-    """What a session's hash holds."""
-
-    session_id: str
-    namespace: str
-    name: str | None
-    state: str
-    waiting_for: str | None
-    current_directory: str | None
-    last_activity: datetime | None
-    last_seq: int
-    terminated_at: datetime | None
-
-    def items(self) -> list[str]:
-        """Names and values in turn."""
-        items: list[str] = []
-        for name, value in self._asdict().items():
-            if value is not None:
-                items += (name, value.isoformat() if isinstance(value, datetime) else str(value))
-        return items
 
 
 class Mirror:
@@ -161,7 +119,7 @@ class Mirror:
                 raise _OutOfSync
             pipeline.multi()  # type: ignore[no-untyped-call]
             for changes in batch.changes:
-                _write_changes(pipeline, changes)
+                write_changes(pipeline, changes)
             pipeline.set(_POSITION, batch.after)
             await pipeline.execute()
 
@@ -174,53 +132,19 @@ class Mirror:
                 await self._redis.delete(_POSITION)
                 for session in await connection.fetch(_SESSIONS):
                     tail = await connection.fetch(_TAIL, session["session_id"], TAIL)
-                    await self._put(_Hot(*session), [EventRow(*row) for row in reversed(tail)])
+                    await self._put(HotState(*session), [EventRow(*row) for row in reversed(tail)])
                 await self._redis.set(_POSITION, position)
         finally:
             await connection.close(timeout=1)
         return int(position)
 
-    async def _put(self, session: _Hot, tail: list[EventRow]) -> None:
+    async def _put(self, session: HotState, tail: list[EventRow]) -> None:
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.delete(output_list(session.session_id), session_hash(session.session_id))
-            _write_tail(pipeline, session.session_id, tail)
-            _write_session(pipeline, session)
+            write_tail(pipeline, session.session_id, tail)
+            write_session(pipeline, session)
             await pipeline.execute()
 
 
 def _number(value: object) -> int | None:
     return int(value) if isinstance(value, bytes | str) else None
-
-
-def _write_changes(pipeline: "Pipeline", changes: Changes) -> None:
-    outputs: dict[str, list[EventRow]] = {}
-    for event in changes.events:
-        if event.event_type == EventType.OUTPUT:
-            outputs.setdefault(event.session_id, []).append(event)
-    for session_id, events in outputs.items():
-        _write_tail(pipeline, session_id, events)
-    for row in changes.sessions.values():
-        _write_session(pipeline, _Hot(*(getattr(row, name) for name in _Hot._fields)))
-
-
-def _write_tail(pipeline: "Pipeline", session_id: str, events: Iterable[EventRow]) -> None:
-    frames = [_tail_entry(event) for event in events][-TAIL:]
-    if frames:
-        pipeline.rpush(output_list(session_id), *frames)
-        pipeline.ltrim(output_list(session_id), -TAIL, -1)
-
-
-def _tail_entry(event: EventRow) -> str:
-    envelope = Envelope(
-        event.id, event.event_type, event.session_id, event.timestamp, event.encoding, event.payload.encode()
-    )
-    return event_frame(event.seq, envelope).text
-
-
-def _write_session(pipeline: "Pipeline", session: _Hot) -> None:
-    name = session_hash(session.session_id)
-    pipeline.delete(name)
-    pipeline.hset(name, items=session.items())
-    if session.terminated_at is not None:
-        pipeline.expire(name, _KEPT)
-        pipeline.expire(output_list(session.session_id), _KEPT)

@@ -1,6 +1,5 @@
 """The persister's one writing connection: who holds its advisory lock writes, and each batch is one transaction."""
 
-import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
@@ -12,8 +11,9 @@ from jelmore_api.database.urls import asyncpg_url
 from jelmore_api.persister.partitions import Partitions
 from jelmore_api.persister.projections import blobs_needed, fold, session_ids
 from jelmore_api.persister.reports import stored_reports
-from jelmore_api.persister.rows import Changes, DeadLetter, EventRow, Request, SessionRow
+from jelmore_api.persister.rows import Changes, DeadLetter, SessionRow
 from jelmore_api.persister.stream import StoredReport
+from jelmore_api.persister.writes import SESSION_COLUMNS, apply
 from jelmore_api.stream.consumer import Entry
 from jelmore_contract.subjects import STREAM
 
@@ -34,48 +34,10 @@ _COMMAND_TIMEOUT = 60.0
 #: A database without this lock's holder: a dead host's connection ends after about 20 s.
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "2"}
 
-_SESSION_COLUMNS = tuple(field.name for field in dataclasses.fields(SessionRow))
-_EVENT_COLUMNS = EventRow._fields
-
 _READ_SESSIONS = (
-    f"SELECT session_id::text, {', '.join(_SESSION_COLUMNS[1:])} FROM sessions WHERE session_id = ANY($1::uuid[])"  # noqa: S608 - columns of our own
+    f"SELECT session_id::text, {', '.join(SESSION_COLUMNS[1:])} FROM sessions WHERE session_id = ANY($1::uuid[])"  # noqa: S608 - columns of our own
 )
 _READ_BLOB = "SELECT data FROM blobs WHERE session_id = $1 AND name = $2 ORDER BY chunk"
-_WRITE_SESSION = (
-    f"INSERT INTO sessions ({', '.join(_SESSION_COLUMNS)})"  # noqa: S608 - columns of our own
-    f" VALUES ({', '.join(f'${n}' for n in range(1, len(_SESSION_COLUMNS) + 1))})"
-    f" ON CONFLICT (session_id) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _SESSION_COLUMNS[1:])}"
-)
-_WRITE_COMMAND = "INSERT INTO commands (session_id, seq, id, kind, timestamp, payload) VALUES ($1, $2, $3, $4, $5, $6)"
-_WRITE_BLOB = """
-    INSERT INTO blobs (session_id, name, chunk, seq, data) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (session_id, name, chunk) DO UPDATE SET seq = excluded.seq, data = excluded.data
-"""
-_QUEUE_INPUT = """
-    INSERT INTO inputs (session_id, input_id, state, content, seq) VALUES ($1, $2, 'queued', $3, $4)
-    ON CONFLICT (session_id, input_id) DO UPDATE SET content = coalesce(inputs.content, excluded.content)
-"""
-_WRITE_INPUT_STATE = """
-    INSERT INTO inputs (session_id, input_id, state, reason, seq) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (session_id, input_id)
-    DO UPDATE SET state = excluded.state, reason = excluded.reason, seq = excluded.seq
-"""
-_OPEN_APPROVAL = """
-    INSERT INTO approvals (session_id, approval_id, request, kind, requested_seq, requested_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (session_id, approval_id) DO UPDATE SET request = excluded.request, kind = excluded.kind,
-        requested_seq = excluded.requested_seq, requested_at = excluded.requested_at,
-        decision = NULL, decided_by = NULL, decision_message = NULL, resolved_at = NULL
-"""
-_RESOLVE_APPROVAL = """
-    UPDATE approvals SET decision = $3, decided_by = $4, decision_message = $5, resolved_at = $6
-    WHERE session_id = $1 AND approval_id = $2
-"""
-_CANCEL_APPROVALS = """
-    UPDATE approvals SET decision = 'cancelled', decided_by = 'claude', resolved_at = $2
-    WHERE session_id = $1 AND decision IS NULL
-"""
-_WRITE_DEAD_LETTER = "INSERT INTO dead_letters (seq, subject, reason, data) VALUES ($1, $2, $3, $4)"
 
 
 class PositionMoved(Exception):
@@ -164,14 +126,14 @@ class Store:
             await self._move(position, entries[-1].seq)
             sessions = await self._sessions(session_ids(entries))
             changes = _folded(sessions, entries, await self._blobs(entries))
-            await self._apply(changes)
+            await apply(self._connection, changes)
         return changes
 
     async def _set_aside(self, position: int, entry: Entry, reason: str) -> Changes:
         changes = Changes(dead_letters=[DeadLetter(entry.seq, ascii(entry.subject), ascii(reason), entry.data)])
         async with self._connection.transaction():
             await self._move(position, entry.seq)
-            await self._apply(changes)
+            await apply(self._connection, changes)
         return changes
 
     async def _move(self, position: int, to: int) -> None:
@@ -198,30 +160,3 @@ class Store:
                     stored[int(chunk)] = entry.data
             blobs[session_id, name] = b"".join(stored[chunk] for chunk in sorted(stored))
         return blobs
-
-    async def _apply(self, changes: Changes) -> None:
-        write = self._connection.executemany
-        if changes.events:
-            await self._connection.copy_records_to_table("events", records=changes.events, columns=_EVENT_COLUMNS)
-        if changes.commands:
-            await write(_WRITE_COMMAND, changes.commands)
-        if changes.blobs:
-            await write(_WRITE_BLOB, changes.blobs)
-        if changes.sessions:
-            await write(_WRITE_SESSION, [_session_values(row) for row in changes.sessions.values()])
-        if changes.queued:
-            await write(_QUEUE_INPUT, changes.queued)
-        if changes.input_states:
-            await write(_WRITE_INPUT_STATE, list(changes.input_states.values()))
-        for approval in changes.approvals:
-            await self._connection.execute(
-                _OPEN_APPROVAL if isinstance(approval, Request) else _RESOLVE_APPROVAL, *approval
-            )
-        if changes.ended:
-            await write(_CANCEL_APPROVALS, list(changes.ended.items()))
-        if changes.dead_letters:
-            await write(_WRITE_DEAD_LETTER, changes.dead_letters)
-
-
-def _session_values(row: SessionRow) -> tuple[object, ...]:
-    return tuple(getattr(row, column) for column in _SESSION_COLUMNS)

@@ -4,7 +4,7 @@ import logging
 
 from redis.asyncio import Redis
 
-from jelmore_api.persister.redis_mirror import REDIS_ERRORS, TAIL, output_buffer_sizes
+from jelmore_api.persister.hot import REDIS_ERRORS, TAIL, output_buffer_sizes
 
 _log = logging.getLogger("jelmore.api.tails")
 

@@ -18,7 +18,8 @@ from jelmore_api.postgres import Postgres, Row
 from jelmore_api.stream.consumer import BUS_ERRORS, ConsumerLost, Entry
 from jelmore_api.stream.frames import Frame, event_frame, read_event, read_subject, ready_frame
 from jelmore_api.stream.reader import Reader
-from jelmore_api.stream.rooms import Member, Rooms
+from jelmore_api.stream.room import Member
+from jelmore_api.stream.rooms import Rooms
 from jelmore_contract.events import Envelope, EventType
 from jelmore_contract.subjects import STREAM, SessionKey, session_events
 
@@ -75,8 +76,8 @@ class Replay:
     ) -> AsyncGenerator[Page]:
         """Every event above `after`, `stream.ready` where what was stored ends, then what comes. Ends with the session.
 
-        overrun: called when the client is too far behind, maybe while it is waited for. Raises rooms.TooSlow,
-        rooms.Closing, or Problem (503) where the past can be read nowhere.
+        overrun: called when the client is too far behind, maybe while it is waited for. Raises room.TooSlow,
+        room.Closing, or Problem (503) where the past can be read nowhere.
         """
         async with self._rooms.join(key, deltas, overrun) as member:
             course = _Course(after)

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from jelmore_api.errors import Problem, from_validation
 from jelmore_api.stream.frames import Frame, batch_frame, reply_frame
 from jelmore_api.stream.replay import Page, Replay
-from jelmore_api.stream.rooms import Closing, TooSlow
+from jelmore_api.stream.room import Closing, TooSlow
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.subjects import SessionKey
 

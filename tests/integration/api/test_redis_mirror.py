@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from jelmore_api.persister import redis_mirror
+from jelmore_api.persister import hot, redis_mirror
+from jelmore_api.persister.hot import REDIS_ERRORS, output_buffer_sizes, output_list, session_hash
 from jelmore_api.persister.persister import Persister
-from jelmore_api.persister.redis_mirror import Mirror, output_buffer_sizes, output_list, session_hash
+from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_contract.events import EventType
 from jelmore_local.servers.ports import Ports
 from jelmore_local.servers.valkey import Valkey
@@ -58,7 +59,7 @@ async def tail(redis: "Redis", log: LogPublisher) -> list[dict[str, Any]]:
 async def until_tail(redis: "Redis", log: LogPublisher, last: int, length: int) -> None:
     async with asyncio.timeout(LIMIT):
         while True:
-            with contextlib.suppress(*redis_mirror.REDIS_ERRORS):
+            with contextlib.suppress(*REDIS_ERRORS):
                 entries = await tail(redis, log)
                 if entries and entries[-1]["seq"] == last:
                     assert len(entries) == length
@@ -69,7 +70,8 @@ async def until_tail(redis: "Redis", log: LogPublisher, last: int, length: int) 
 async def test_hot_state_and_a_capped_tail(
     log: LogPublisher, database_url: str, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_mirror, "TAIL", 10)
+    for module in (hot, redis_mirror):
+        monkeypatch.setattr(module, "TAIL", 10)
     async with running(log, database_url, redis) as persister:
         await log.created()
         last = await log.lines(rb'{"a":"\ud83d"}', *[b"{}"] * 7)

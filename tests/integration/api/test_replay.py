@@ -16,9 +16,11 @@ from nats.aio.client import Client
 from jelmore_api.persister.persister import Persister
 from jelmore_api.persister.stream import prepare_log
 from jelmore_api.postgres import Postgres
+from jelmore_api.stream import room as room_module
 from jelmore_api.stream import rooms as rooms_module
 from jelmore_api.stream.replay import Replay
-from jelmore_api.stream.rooms import Closing, Rooms, TooSlow
+from jelmore_api.stream.room import Closing, TooSlow
+from jelmore_api.stream.rooms import Rooms
 from jelmore_contract.events import EventType, encode_event
 from jelmore_contract.subjects import SessionKey, event_subject, live_subject
 from jelmore_local.servers.nats import Nats
@@ -270,7 +272,7 @@ async def publish_again(log: LogPublisher) -> int:
 
 
 async def test_who_does_not_keep_up_falls_out(world: World, log: LogPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms_module, "MOST_FRAMES", 100)
+    monkeypatch.setattr(room_module, "MOST_FRAMES", 100)
     await log.created()
     overrun = asyncio.Event()
     pages = world.replay.follow(log.key, 0, overrun=overrun.set)
@@ -429,7 +431,7 @@ def runner() -> Iterator[asyncio.Runner]:
 def test_whoever_joins_whenever(
     runner: asyncio.Runner, fresh_nats: Nats, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms_module, "MOST_FRAMES", 16)
+    monkeypatch.setattr(room_module, "MOST_FRAMES", 16)
     monkeypatch.setattr(rooms_module, "LINGER", 0.02)
 
     stack = contextlib.AsyncExitStack()

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from jelmore_api.approvals.schemas import Answer
 from jelmore_api.errors import session_ended
 from jelmore_api.postgres import Postgres
+from jelmore_api.stream import room as room_module
 from jelmore_api.stream import rooms as rooms_module
 from jelmore_api.stream.replay import Replay
 from jelmore_api.stream.rooms import Rooms
@@ -193,7 +194,7 @@ async def test_shutting_down_closes_with_1013(served: Served) -> None:
 
 
 async def test_who_does_not_read_is_closed_with_1013(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms_module, "MOST_CHARACTERS", 1 << 20)
+    monkeypatch.setattr(room_module, "MOST_CHARACTERS", 1 << 20)
     async with connect(served.url, max_size=None, max_queue=1) as connection:
         talk = Talk(connection)
         await talk.until("stream.ready")

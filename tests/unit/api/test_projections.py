@@ -270,3 +270,21 @@ def test_no_message_makes_the_fold_fail(subject: str, data: bytes) -> None:
     assert len(fold({}, entries, {}).dead_letters) == 2
     session_ids(entries)
     blobs_needed(entries)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "moment"),
+    [
+        (AT, MOMENT),
+        ("2025-08-06T14:00:00+02:00", MOMENT),
+        ("2025-08-06T12:00:00", MOMENT),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("9999-12-31T23:59:59-23:59", None),
+        ("yesterday", None),
+    ],
+)
+def test_only_times_of_our_age_are_taken(timestamp: str, moment: datetime | None) -> None:
+    body = encode_event("i", "session.output", ID, timestamp, b"{}")
+    changes = fold({}, [Entry(1, OUTPUT, body, 0)], {})
+    assert changes.sessions[ID].last_activity == moment
+    assert changes.events[0].timestamp == timestamp
