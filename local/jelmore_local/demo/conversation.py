@@ -33,7 +33,8 @@ _FOLDED = re.compile(
 )
 #: What the CLI itself puts as the model's words after an interrupted call, when a conversation is resumed.
 _NO_RESPONSE = "No response requested."
-_CWD = re.compile(r"Primary working directory: (.+)")
+# Once Claude has changed it, the CLI adds where it was before.
+_CWD = re.compile(r"Primary working directory: (.+?)(?: \(was .+\))?$", re.MULTILINE)
 _PLAN_FILE = re.compile(r"(/\S+/plans/[^\s/]+\.md)")
 
 
