@@ -41,7 +41,7 @@ def until_status(up: Up, session: str, status: str, turns: int = 0) -> dict[str,
 
     def reached() -> bool:
         found.update(up.call("GET", f"/api/v1/session/{session}"))
-        return found["status"] == status and found["usage"]["turns"] >= turns
+        return bool(found["status"] == status and found["usage"]["turns"] >= turns)
 
     wait_for(reached, 40)
     return found
@@ -56,7 +56,7 @@ def answer_all(up: Up, session: str) -> None:
             more = {"answers": {"Which colour?": "Blue"}} if asked["kind"] == "question" else {}
             up.call("POST", f"{path}/approvals/{asked['approval_id']}", {"decision": "allow"} | more)
         now = up.call("GET", path)
-        return now["status"] == "idle" and now["usage"]["turns"] >= 1
+        return bool(now["status"] == "idle" and now["usage"]["turns"] >= 1)
 
     wait_for(over, 60)
 
