@@ -52,8 +52,8 @@ unit: ## Unit tests
 integration: ## Integration tests: real servers and the real CLI
 	@$(DEV) -- $(BIN)/pytest -n $(WORKERS) tests/integration $(ARGS)
 
-bench: ## Benchmarks: size and speed, one at a time
-	@$(DEV) -- $(BIN)/pytest -p no:xdist -s tests/perf $(ARGS)
+bench: ## Size and speed, as one table (a part: ARGS=latency, sessions or start)
+	@$(DEV) -- $(BIN)/python -m tests.perf $(ARGS)
 
 lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1: newest versions)
 	@$(DEV) -- scripts/lock.sh
