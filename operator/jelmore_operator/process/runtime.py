@@ -36,7 +36,9 @@ MARK = "CLAUDE_SESSION_OF_JELMORE"
 _ORPHAN_TIMEOUT = "600"  # seconds: a launcher without any agent for so long gives up
 #: What programs in a session may inherit from whoever runs Jelmore. The rest of that environment can hold
 #: secrets.
-_INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM")
+# LD_LIBRARY_PATH: a Python that needs it to start needs it here too.
+_LOCALE = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "HOME", "USER", "LOGNAME", "SHELL", *_LOCALE, "TMPDIR", "TERM")
 
 
 class SessionRuntime:
