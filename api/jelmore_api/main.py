@@ -90,8 +90,8 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
     ):
         persister = Persister(bus.connection, database_url, Mirror(redis))
         store, repository = LocalStore(bus), SessionRepository(postgres)
-        session_service = SessionService(settings, store, repository, OutputTails(redis))
         commands = Commands(bus, store, repository)
+        session_service = SessionService(settings, store, repository, OutputTails(redis), commands.interrupt)
         approval_service = ApprovalService(bus, ApprovalRepository(postgres), session_service, commands)
         rooms = Rooms(bus.connection)
         replay = Replay(bus.connection, postgres, rooms)

@@ -51,7 +51,7 @@ def take_fact(fold: FoldState, fact: Fact) -> None:  # noqa: C901 - one case a k
 def _run_started(fold: FoldState, fact: facts.RunStarted) -> None:
     fold.run, fold.offset, fold.alive = fact.run, 0, True
     fold.phase, fold.message = Phase.STARTING, None
-    fold.in_turn = fold.requires_action = False
+    fold.in_turn = fold.requires_action = fold.interrupting = False
     fold.background_tasks = 0
     fold.requests.clear()
     fold.foreign.clear()
@@ -72,7 +72,7 @@ def _run_exited(fold: FoldState, fact: facts.RunExited) -> None:
         fold.error(ErrorReason.INTERRUPTED, f"The turn was cut: Claude Code {how}.")
     elif not fact.asked:
         fold.error(ErrorReason.CLI_EXITED, f"Claude Code {how}.{_stderr(fact)}")
-    fold.alive = fold.in_turn = fold.requires_action = False
+    fold.alive = fold.in_turn = fold.requires_action = fold.interrupting = False
     fold.phase, fold.last_exit = Phase.STARTING, fact.time
     fold.background_tasks = 0
     fold.requests.clear()
@@ -104,6 +104,7 @@ def _command(fold: FoldState, fact: facts.CommandTaken) -> None:
         _answer(fold, payload["approval_id"], payload, Decider.USER)
     elif fact.command == "interrupt" and fold.alive:
         fold.requests[request_id] = {"subtype": "interrupt"}
+        fold.interrupting = fold.state in (SessionState.ACTIVE, SessionState.WAITING_INPUT)
     elif fact.command == "configure":
         _configure(fold, payload, request_id)
 

@@ -45,7 +45,7 @@ def _on_state(fold: FoldState, frame: Json) -> None:
         fold.in_turn = fold.in_turn or state is SessionState.ACTIVE
         fold.go(state)
         if state is SessionState.IDLE:
-            fold.in_turn = False
+            fold.in_turn = fold.interrupting = False
 
 
 def _on_init(fold: FoldState, frame: Json) -> None:

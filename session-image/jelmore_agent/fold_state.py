@@ -51,6 +51,7 @@ class FoldState:
     last_activity: str | None = None
     message: str | None = None
     requires_action: bool = False
+    interrupting: bool = False  # an interrupt was asked for, and the turn is not over yet
     inputs: Inputs = field(default_factory=Inputs)
     approvals: dict[str, Approval] = field(default_factory=dict)
     requests: dict[str, Json] = field(default_factory=dict)  # own control requests that are not answered yet

@@ -18,6 +18,8 @@ from jelmore_contract.states import Phase, SessionState
 MOST_FAILURES = 5
 # Seconds of each step of a clean end: an interrupted turn's result, the exit after stdin is closed, after SIGTERM.
 _RESULT_LIMIT, _CLOSE_LIMIT, _TERM_LIMIT = 5, 5, 5
+# An interrupt that was asked for just before the end may still be on its way.
+_HEAR_LIMIT = 0.5
 # A launcher that lives connects again within a second.
 _GONE_LIMIT = 3
 SIGTERM, SIGKILL = 15, 9
@@ -209,14 +211,14 @@ def _stop(fold: FoldState, view: View, now: datetime, since: datetime) -> Iterat
     if not fold.alive:
         yield from _end(fold, now)
         return
-    interrupting = any(request["subtype"] == "interrupt" for request in fold.requests.values())
     busy = fold.state in (SessionState.ACTIVE, SessionState.WAITING_INPUT)
     result_by = since + timedelta(seconds=_RESULT_LIMIT)
     term_at = result_by + timedelta(seconds=_CLOSE_LIMIT)
     kill_at = term_at + timedelta(seconds=_TERM_LIMIT)
-    if interrupting and busy and now < result_by:
+    cut_at = result_by if fold.interrupting else since + timedelta(seconds=_HEAR_LIMIT)
+    if busy and now < cut_at:
         yield from _drive(fold, view)
-        yield WakeAt(result_by)
+        yield WakeAt(cut_at)
     elif now >= kill_at:
         yield from _signal_once(view, SIGKILL)
     elif busy or now >= term_at:

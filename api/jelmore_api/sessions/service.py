@@ -3,7 +3,7 @@
 import base64
 import binascii
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
@@ -44,12 +44,14 @@ class SessionService:
         store: ResourceStore,
         repository: SessionRepository,
         tails: OutputTails,
+        interrupt: Callable[[str], Awaitable[None]],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._store = store
         self._repository = repository
         self._tails = tails
+        self._interrupt = interrupt
         self._clock = clock
 
     async def create(self, body: CreateSession, key: str | None) -> SessionView:
@@ -162,6 +164,8 @@ class SessionService:
         while stored := await self._store.get(session_id):
             if stored.resource.metadata.deletion_timestamp is not None:
                 return
+            # A turn that runs ends with its result; without this it would be cut, to be continued.
+            await self._interrupt(session_id)
             try:
                 await self._store.replace(stored, self._marked(stored))
                 return

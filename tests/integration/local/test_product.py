@@ -96,6 +96,23 @@ def test_the_first_curl_word_for_word(up: Up) -> None:
     assert up.stop()[0] == 0
 
 
+def test_delete_in_a_turn_ends_it_with_its_result(up: Up) -> None:
+    up.start()
+    slow = script(say("slowly", chars=6000, deltas=600, delay_ms=50))
+    session = up.call("POST", "/api/v1/session", {"query": slow})["id"]
+    until_status(up, session, "active")
+    folder = up.home / "sessions" / session
+    up.call("DELETE", f"/api/v1/session/{session}")
+    until_status(up, session, "terminated")
+    page = up.call("GET", f"/api/v1/session/{session}/events?limit=500")["items"]
+    ends = [e["payload"] for e in page if e["event_type"] == "session.turn_completed"]
+    assert [end["subtype"] for end in ends] == ["error_during_execution"]
+    assert [e["payload"]["state"] for e in page if e["event_type"] == "session.input"][-1] == "cancelled"
+    assert page[-1]["event_type"] == "session.terminated"
+    wait_for(lambda: not folder.exists(), 20)
+    assert up.stop()[0] == 0
+
+
 async def test_a_life_with_every_kind_of_event(up: Up) -> None:
     (up.home.parent / ".gitconfig").write_text(WHO)
     up.start()

@@ -156,10 +156,16 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
         ["CloseStdin", "wake +10"],
     ),
     (
-        "stopping in a turn: cut, to be continued",
+        "stopping in a turn: an interrupt may be on its way",
         lambda: fold(STARTED, INIT, RUNNING),
-        view(running=1, stopping_since=NOW),
-        ["signal 15", "wake +15"],
+        view(running=1, stopping_since=NOW, in_flight={"jelmore-initialize-1"}),
+        ["wake +0"],
+    ),
+    (
+        "stopping in a turn that nobody interrupts: cut, to be continued",
+        lambda: fold(STARTED, INIT, RUNNING),
+        view(running=1, stopping_since=NOW - timedelta(seconds=0.5)),
+        ["signal 15", "wake +14"],
     ),
     (
         "stopping, the turn interrupted: its result is waited for",
