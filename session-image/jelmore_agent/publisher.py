@@ -5,8 +5,9 @@ session's agent writes (the report's, and session.output's), so that a zombie is
 the last stored place is read again and publishing goes on from there: the same way as at the start. Nothing depends
 on the server's duplicate window.
 
-A line that leads to nothing but its own output event is stored as one message (about 1 ms where the server syncs to
-disk); everything else as an atomic batch that ends in the report (about 8 ms).
+A line's own output event is stored as one message (about 1 ms where the server syncs to disk), unless many wait;
+everything else as an atomic batch that ends in the report (about 8 ms). So of one record the line may be in the log
+and the rest of its events not yet: the place that is read again lies in between, and the rest follows.
 """
 
 import asyncio
@@ -42,6 +43,8 @@ MOST_MESSAGES = 256  # in one batch
 MOST_BATCH_BYTES = 4 << 20
 #: Bytes that may wait to be published; beyond it the spool is not read on (it is on disk anyway).
 MOST_WAITING = 8 << 20
+#: With no more items waiting than this a line goes ahead of what it leads to: a client need not wait for the batch.
+_FEW = 4
 _RETRY = 0.2  # seconds after an error
 
 
@@ -136,7 +139,8 @@ class Publisher:
                 self._more.clear()
                 await self._more.wait()
             batch = self._take()
-            if len(batch) == 1 and _alone(batch[0]):
+            if _alone(batch[0]) and len(batch) <= _FEW:
+                batch = batch[:1]
                 await self._store_line(client, batch[0], position)
             else:
                 await self._store_batch(client, batch, position)
