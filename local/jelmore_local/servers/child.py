@@ -76,6 +76,8 @@ class Child:
         """Starts once nothing of an earlier start lives. Raises StartError if something does for too long; OSError."""
         async with _lock(command) as lock:
             with _open_log(command.log) as log:
+                # Before the start: the child writes through the same descriptor, which moves on with it.
+                log_start = log.seek(0, os.SEEK_END)
                 process = await asyncio.create_subprocess_exec(
                     *guarded(command.argv, command.end_signal, command.owner),
                     cwd=command.folder,
@@ -86,7 +88,7 @@ class Child:
                     start_new_session=True,
                     pass_fds=(lock,),
                 )
-                child = cls(command, process, log.tell())
+                child = cls(command, process, log_start)
             # Of one width, so that whoever reads never sees half of it.
             os.pwrite(lock, f"{process.pid:<10}".encode(), 0)
         return child

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import secrets
 import shutil
 import sysconfig
 from pathlib import Path
@@ -32,6 +33,8 @@ _EXTERNAL_LIMIT_S = 5.0
 class Nats(Server):
     name = "NATS"
     key = "nats"
+    #: Its own at each start: another program's NATS may have taken the port a moment before.
+    _server_name = ""
 
     @property
     def url(self) -> str:
@@ -58,6 +61,7 @@ class Nats(Server):
 
     def command(self) -> Command:
         configuration = self.folder / "nats.conf"
+        self._server_name = f"jelmore-{secrets.token_hex(8)}"
         write_secret(configuration, self._configuration())
         return Command(
             name=self.name,
@@ -79,6 +83,8 @@ class Nats(Server):
     async def answers(self) -> bool:
         """The server listens for clients once JetStream has recovered its streams."""
         information = await _information(LOOPBACK, self.port)
+        if information["server_name"] != self._server_name:
+            return False  # ours finds no port and ends
         _check_version(information["version"])
         return bool(information.get("jetstream"))
 
@@ -87,7 +93,7 @@ class Nats(Server):
         return (
             f"{self._identity().server_config()}"
             f"listen: {json.dumps(f'{LOOPBACK}:{self.port}')}\n"
-            f"server_name: jelmore\n"
+            f"server_name: {self._server_name}\n"
             f"jetstream {{\n"
             f"  store_dir: {json.dumps(str(self.folder))}\n"
             f"  sync_interval: always\n"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import nats
@@ -19,7 +20,9 @@ from nats.js.api import StreamConfig
 from redis.asyncio import Redis
 
 from jelmore_local.servers import Endpoints, Servers, StartError
-from jelmore_local.servers.ports import is_free
+from jelmore_local.servers.child import Child, Command
+from jelmore_local.servers.nats import Nats
+from jelmore_local.servers.ports import Ports, is_free
 from tests.support.processes import arguments_of, eventually, kill_all_of, processes_of, wait_for
 
 #: Starts the servers as a program of its own would, and says when they run.
@@ -214,6 +217,44 @@ async def test_a_port_that_somebody_took_is_replaced(home: Path) -> None:
         async with Servers(home) as endpoints:
             await write_something(endpoints)
     assert set(ports.values()).isdisjoint(json.loads((home / "run" / "ports.json").read_text()).values())
+
+
+async def test_a_nats_server_that_took_the_port_a_moment_before_is_not_taken_for_ours(
+    home: Path, fresh_nats: Nats
+) -> None:
+    class Late(Ports):
+        """Finds the other's port free once more."""
+
+        def take(self, name: str) -> int:
+            taken, self.take = fresh_nats.port, super().take  # type: ignore[method-assign]  # the first time only
+            return taken
+
+    for name in ("run", "logs", "secrets"):
+        (home / name).mkdir(parents=True)
+    server = Nats(home, Late(home / "run" / "ports.json"))
+    await server.start()
+    try:
+        assert server.port != fresh_nats.port
+        client = await nats.connect(server.url, user_credentials=str(server.credentials))
+        await client.close()
+    finally:
+        await server.stop()
+
+
+async def test_what_a_program_prints_at_once_is_its_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where we come to look only after it has printed, as on a busy machine."""
+    log = tmp_path / "log"
+    log.write_text("of an earlier start\n")
+    start = asyncio.create_subprocess_exec
+
+    async def late(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await start(*arguments, **options)
+        await process.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", late)
+    child = await Child.start(Command("x", ["/bin/echo", "hello"], tmp_path, log, tmp_path / "lock"))
+    assert child.output() == "hello\n"
 
 
 def _damage(home: Path, what: str) -> None:
