@@ -95,6 +95,14 @@ class Publisher:
         self._report = report
 
     def put(self, item: Item) -> None:
+        """In the order of the session's disk. What the log is known to have is not kept: an agent that is still reading
+        its files may put it after the log was asked.
+        """
+        if self.stored is not None and item.cursor <= self.stored:
+            self._report = item.report or self._report
+            return
+        if self._items and item.cursor <= self._items[-1].cursor:
+            raise RuntimeError(f"{item.cursor} was put after {self._items[-1].cursor}: out of the order of the disk")
         self._items.append(item)
         self._waiting += item.size
         self._more.set()

@@ -139,7 +139,9 @@ class Session:
 
     def note(self, fact: facts.Fact, durable: bool = False) -> None:
         """Writes a fact down and takes it in. Raises OSError where the disk refuses it: then nothing was taken in."""
-        self._take(self._facts.append(self.fold.offset, fact, durable))
+        # A run's start comes before all that its CLI prints; `fold.offset` is still the end of the run before.
+        at = 0 if isinstance(fact, facts.RunStarted) else self.fold.offset
+        self._take(self._facts.append(at, fact, durable))
         self._woken.set()
 
     def command(self, seq: int, kind: str, body: bytes) -> None:

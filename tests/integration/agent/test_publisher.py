@@ -80,5 +80,27 @@ async def test_an_agent_killed_between_a_line_and_what_it_leads_to_is_followed_b
     assert await stored(log) == [place.event_id(_KEY.session_id, kind) for place, kind in places.items()]
 
 
+async def test_what_the_log_has_already_is_not_told_again_by_an_agent_that_reads_its_files_late(log: Client) -> None:
+    await publish(log, until=_ERROR)
+    known = asyncio.Event()
+    publisher = Publisher(_KEY, lambda _: known.set())
+    running = asyncio.create_task(publisher.run(log))
+    async with asyncio.timeout(_LIMIT_S):
+        await known.wait()
+    for item in one_line():
+        publisher.put(item)
+    assert publisher.empty
+    running.cancel()
+    assert len(await stored(log)) == 3
+
+
+def test_what_is_out_of_the_order_of_the_disk_is_a_defect() -> None:
+    publisher = Publisher(_KEY, lambda _: None)
+    first, second, _ = one_line()
+    publisher.put(second)
+    with pytest.raises(RuntimeError, match="order"):
+        publisher.put(first)
+
+
 async def test_a_line_is_in_the_log_before_the_batch_that_it_leads_to(log: Client) -> None:
     assert _LINE in await publish(log, until=_ERROR)
