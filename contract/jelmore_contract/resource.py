@@ -27,6 +27,13 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0
 Duration = Annotated[
     str, StringConstraints(pattern=r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$", min_length=2, max_length=21)
 ]
+#: A name of any Kubernetes object (a DNS subdomain).
+ObjectName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
+]
+#: `"500m"`, `"10Gi"`: an amount as Kubernetes writes it.
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$", max_length=32)]
+ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9./]*[a-z0-9])?$", max_length=253)]
 ToolRule = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
@@ -62,6 +69,75 @@ class ContractModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=False)
 
 
+class CredentialsKind(StrEnum):
+    """What the Secret holds, under the key of the same name (a gateway's: `token` and `baseUrl`)."""
+
+    OAUTH_TOKEN = "oauthToken"  # noqa: S105 - the name of a key
+    API_KEY = "apiKey"
+    GATEWAY = "gateway"
+
+
+class Credentials(ContractModel):
+    """Where a pod's credentials for the model come from."""
+
+    secret_name: ObjectName = Field(description="A Secret in the session's namespace.")
+    kind: CredentialsKind = Field(
+        CredentialsKind.OAUTH_TOKEN,
+        description="oauthToken: a personal account's token (key oauthToken). apiKey: key apiKey. "
+        "gateway: keys token and baseUrl.",
+    )
+
+
+class Storage(ContractModel):
+    """The volume that keeps workspace, transcript and spool of a session's pod."""
+
+    size: Quantity = Field("10Gi", description="What its claim asks for.")
+    storage_class_name: ObjectName | None = Field(
+        None, description="Its claim's storage class; the cluster's default without it."
+    )
+    ephemeral: bool = Field(
+        False,
+        description="Keep nothing beyond the pod: what was not published when it is lost is gone, and so is the "
+        "conversation.",
+    )
+
+
+class Resources(ContractModel):
+    """Of Claude's container, as Kubernetes has them."""
+
+    requests: dict[ResourceName, Quantity] = Field(
+        default_factory=lambda: {"cpu": "100m", "memory": "512Mi"},
+        max_length=8,
+        description="What it is given at least.",
+    )
+    limits: dict[ResourceName, Quantity] = Field(
+        default_factory=lambda: {"memory": "4Gi"}, max_length=8, description="What it may use at most."
+    )
+
+
+class Toleration(ContractModel):
+    """As Kubernetes has it."""
+
+    key: str | None = Field(None, max_length=316)
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str | None = Field(None, max_length=63)
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = Field(None, ge=0)
+
+
+class PodTemplate(ContractModel):
+    """Where a session's pod may run: scheduling and runtime class only, nothing that widens privileges."""
+
+    node_selector: dict[str, str] = Field(
+        default_factory=dict, max_length=16, description="Labels that the node must have."
+    )
+    tolerations: list[Toleration] = Field(
+        default_factory=list, max_length=16, description="Taints of nodes that are put up with."
+    )
+    runtime_class_name: ObjectName | None = Field(None, description="The container runtime, such as a sandbox.")
+    priority_class_name: ObjectName | None = Field(None, description="How the scheduler ranks the pod.")
+
+
 class Workspace(ContractModel):
     """Where Claude works."""
 
@@ -75,6 +151,7 @@ class Workspace(ContractModel):
         False,
         description="Read the workspace's own .claude settings and commands, which can redirect credentials.",
     )
+    storage: Storage = Field(default_factory=Storage, description="The volume of a session's pod.")
 
     @field_validator("path")
     @classmethod
@@ -121,9 +198,14 @@ class SessionSpec(ContractModel):
         default_factory=dict, max_length=32, description="MCP servers by name, as in Claude Code's --mcp-config."
     )
     partial_messages: bool = Field(False, description="Send partial-message deltas to live streams.")
+    credentials: Credentials | None = Field(
+        None, description="Of the session's own, in a cluster; the installation's default without them."
+    )
     workspace: Workspace = Field(default_factory=Workspace)
     approvals: Approvals = Field(default_factory=Approvals)
     lifecycle: Lifecycle = Field(default_factory=Lifecycle)
+    resources: Resources = Field(default_factory=Resources)
+    pod_template: PodTemplate = Field(default_factory=PodTemplate)
     session_id: UUID | None = Field(
         None, description="The session's id where a resource is restored; otherwise metadata.uid."
     )
@@ -180,6 +262,7 @@ class SessionStatus(ContractModel):
     blocked: Blocked | None = None
     conditions: list[Condition] = Field(default_factory=list, max_length=16)
     run: int = 0
+    pod_name: str | None = None
     claude_session_id: str | None = None
     current_directory: str | None = None
     last_activity: datetime | None = None

@@ -19,9 +19,13 @@ from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import (
     DEFAULT_NAMESPACE,
     Approvals,
+    Credentials,
     Lifecycle,
     Name,
+    PodTemplate,
     SessionSpec,
+    Storage,
+    Toleration,
     Workspace,
 )
 from jelmore_contract.states import InputState, SessionState, WaitingFor
@@ -40,8 +44,18 @@ Moment = Annotated[
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
+class StorageFields(Storage):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Storage")
+
+
 class WorkspaceFields(Workspace):
     model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Workspace")
+
+    storage: StorageFields = Field(default_factory=StorageFields)
+
+
+class CredentialsFields(Credentials):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Credentials")
 
 
 class ApprovalsFields(Approvals):
@@ -52,14 +66,28 @@ class LifecycleFields(Lifecycle):
     model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Lifecycle")
 
 
+class TolerationFields(Toleration):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Toleration")
+
+
+class PodTemplateFields(PodTemplate):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="PodTemplate")
+
+    tolerations: list[TolerationFields] = Field(  # type: ignore[assignment]  # the same fields under other names
+        default_factory=list, max_length=16
+    )
+
+
 class SpecFields(SessionSpec):
     """The resource's spec."""
 
     model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Spec")
 
+    credentials: CredentialsFields | None = None
     workspace: WorkspaceFields = Field(default_factory=WorkspaceFields)
     approvals: ApprovalsFields = Field(default_factory=ApprovalsFields)
     lifecycle: LifecycleFields = Field(default_factory=LifecycleFields)
+    pod_template: PodTemplateFields = Field(default_factory=PodTemplateFields)
 
 
 class CreateSession(SpecFields):

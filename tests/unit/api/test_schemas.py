@@ -22,9 +22,23 @@ FULL = {
     "append_system_prompt": "Be brief",
     "mcp_servers": {"x": {"command": "y", "args": [1, None]}},
     "partial_messages": True,
-    "workspace": {"path": "/srv/x", "trust_settings": True},
+    "credentials": {"secret_name": "s", "kind": "apiKey"},
+    "workspace": {
+        "path": "/srv/x",
+        "trust_settings": True,
+        "storage": {"size": "1Gi", "storage_class_name": "fast", "ephemeral": True},
+    },
     "approvals": {"timeout": "5m", "on_timeout": "deny"},
     "lifecycle": {"on_interrupted": "wait", "suspend": True},
+    "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
+    "pod_template": {
+        "node_selector": {"a": "b"},
+        "tolerations": [
+            {"key": "k", "operator": "Equal", "value": "v", "effect": "NoExecute", "toleration_seconds": 1}
+        ],
+        "runtime_class_name": "gvisor",
+        "priority_class_name": "low",
+    },
     "session_id": "550e8400-e29b-41d4-a716-446655440000",
 }
 

@@ -54,6 +54,7 @@ def test_everything_that_the_report_says_is_shown() -> None:
         "waiting_for": {"kind": "question", "since": "2026-01-02T03:04:00Z"},
         "blocked": {"reason": "quota", "until": "2026-01-03T00:00:00Z"},
         "run": 3,
+        "pod_name": None,
         "claude_session_id": "c",
         "current_directory": "/w",
         "last_activity": "2026-01-02T03:04:00Z",
