@@ -31,7 +31,20 @@ compile() { # NAME ARGUMENT...
     echo "$lock: $(grep -c '^[a-z0-9].*==' "$lock") packages"
 }
 
+# What an image installs of the extras: the versions of runtime.txt, without the base install, which is the client.
+compile_extras() { # NAME EXTRA...
+    local name=$1
+    shift
+    "$python" scripts/extras.py "$@" >"$scratch/$name.in"
+    compile "$name" "$scratch/$name.in" --no-annotate --constraint requirements/runtime.txt
+}
+
 compile uv --group uv
 compile runtime pyproject.toml --extra local --group editable
 # The same versions in both, so that `make up` and `make test` share one environment.
 compile dev pyproject.toml --extra dev --group editable --constraint requirements/runtime.txt
+compile_extras session session
+compile_extras cluster operator api
+# The wheel that carries the CLI, for the session's image, without what the SDK in it needs.
+echo claude-agent-sdk >"$scratch/claude.in"
+compile claude "$scratch/claude.in" --no-annotate --no-deps --constraint requirements/runtime.txt

@@ -30,7 +30,8 @@ def pinned(lock: str) -> dict[str, str]:
 
 
 def test_locks_are_there() -> None:
-    assert [lock.name for lock in LOCKS] == ["dev.txt", "runtime.txt", "uv.txt"]
+    names = ["claude.txt", "cluster.txt", "dev.txt", "runtime.txt", "session.txt", "uv.txt"]
+    assert [lock.name for lock in LOCKS] == names
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
@@ -59,6 +60,21 @@ def test_every_pin_of_a_lock_has_a_hash(lock: Path) -> None:
 def test_one_environment_serves_running_and_developing() -> None:
     runtime, dev = pinned("runtime.txt"), pinned("dev.txt")
     assert runtime.items() <= dev.items()
+
+
+@pytest.mark.parametrize("image", ["session.txt", "cluster.txt", "claude.txt"])
+def test_an_image_has_what_was_tested(image: str) -> None:
+    assert pinned(image).items() <= pinned("dev.txt").items()
+
+
+def test_the_image_of_a_session_holds_the_agent_and_its_proxy_and_not_the_client() -> None:
+    found = pinned("session.txt")
+    assert {"aiohttp", "msgspec", "nats-py", "nkeys", "uvloop"} <= found.keys()
+    assert not {"claude-agent-sdk", "pydantic", "rich", "typer"} & found.keys()
+
+
+def test_the_wheel_that_carries_the_cli_comes_alone() -> None:
+    assert list(pinned("claude.txt")) == ["claude-agent-sdk"]
 
 
 def test_no_lock_file_that_records_where_packages_came_from() -> None:
