@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jelmore_local.servers import Endpoints
 from jelmore_local.servers.errors import StartError
-from jelmore_operator.process.jsonlog import json_file_handler
+from jelmore_operator.jsonlog import json_file_handler
 from jelmore_operator.secret_files import write_secret
 
 

@@ -35,8 +35,8 @@ from jelmore_contract.subjects import (
     status_key,
 )
 from jelmore_local.servers.nats import Nats
+from jelmore_operator.bus.log import key_of
 from jelmore_operator.identity import Identity
-from jelmore_operator.process.log import key_of
 from jelmore_operator.process.supervisor import Supervisor, SupervisorSettings
 from tests.support.servers import connect
 

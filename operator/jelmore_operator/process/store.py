@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE
 from jelmore_contract.resource import ClaudeSession, SessionStatus
 from jelmore_contract.subjects import BUCKET, SessionKey, spec_key, status_key
-from jelmore_operator.process.follower import Feed, Follower
+from jelmore_operator.bus.follower import Feed, Follower
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ def decide(observed: Observed, now: datetime) -> Plan:
     """What to do next. Doing it, or anything else that changes what is observed, calls for another pass."""
     verdict = _verdict(observed, now)
     if observed.resource.metadata.deletion_timestamp is not None:
-        return Plan((*created(observed), *verdict.actions), verdict.requeue)
+        return Plan((*created(observed), *verdict.actions), verdict.requeue, verdict.insist)
     # The status is written before a runtime is started: written after, a crash in between would leave a
     # running session that counts as hibernated, and the next pass would stop it.
     return Plan((*status(observed, verdict, now), *verdict.actions), verdict.requeue)

@@ -73,6 +73,11 @@ class WriteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseCommands:
+    """Takes away where the session's agents get their commands from."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetResource:
     """Removes what the session owns beside its log, then lets the resource go."""
 
@@ -86,6 +91,7 @@ type Action = (
     | PublishState
     | PublishTerminated
     | WriteStatus
+    | CloseCommands
     | ForgetResource
 )
 
@@ -93,17 +99,25 @@ type Action = (
 @dataclass(frozen=True, slots=True)
 class Plan:
     """requeue: look again after this many seconds, whatever happens until then; None: when something
-    changes.
+    changes. insist: an action that fails keeps those after it from being done, until it does not; without,
+    they are done all the same.
     """
 
     actions: tuple[Action, ...] = ()
     requeue: float | None = None
+    insist: bool = True
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether another pass comes after it: always after a change, unless that took the resource away."""
+        return bool(self.actions) and not isinstance(self.actions[-1], ForgetResource)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one policy decides. state: None leaves it to the agent's report. failed_anew: it fails now, and
     was not failed before (or was tried again since). reason: one CamelCase word for the condition Ready.
+    insist: as in `Plan`.
     """
 
     reason: str
@@ -112,3 +126,4 @@ class Verdict:
     message: str | None = None
     requeue: float | None = None
     failed_anew: bool = False
+    insist: bool = True

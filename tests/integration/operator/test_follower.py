@@ -7,7 +7,7 @@ from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
 from jelmore_local.servers.nats import Nats
-from jelmore_operator.process.follower import Feed, Follower
+from jelmore_operator.bus.follower import Feed, Follower
 from tests.support.servers import connect
 
 LIMIT = 20

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from jelmore_contract.states import SessionState
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import (
+    CloseCommands,
     ForgetResource,
+    KillRuntime,
     PublishState,
     PublishTerminated,
     StopReason,
@@ -16,6 +18,8 @@ from jelmore_operator.reconcile.winding import wind_down
 #: Seconds from the deletion to the end of all patience: a resource that hangs for ever is worse than a log
 #: without its last lines.
 LIMIT = 60.0
+#: Seconds past the limit for what was killed to be gone; then its host is taken for lost, and not waited for.
+HOST_LOST = 15.0
 
 _LOST = f"Not all that the session said reached its log within {LIMIT:.0f} s of the deletion."
 
@@ -27,15 +31,24 @@ def deletion(observed: Observed, now: datetime) -> Verdict | None:
     limit = asked + timedelta(seconds=LIMIT)
     deadline = min(limit, observed.shutdown_by) if observed.shutdown_by else limit
     winding = wind_down(observed, now, StopReason.DELETED, deadline)
-    if not winding.done:
-        return Verdict("Deleting", winding.actions, requeue=winding.requeue)
+    if not winding.done and now < limit + timedelta(seconds=HOST_LOST):
+        # Whoever is killed is not seen to go where nothing happens any more.
+        late = HOST_LOST if now >= limit else None
+        return Verdict("Deleting", winding.actions, requeue=winding.requeue or late)
     if not observed.drained and now < limit:
         left = (limit - now).total_seconds()
         return Verdict("Deleting", requeue=left)  # what is left of its log is published at the next start
+    return _end(observed, late=now >= limit)
+
+
+def _end(observed: Observed, late: bool) -> Verdict:
     lost = None if observed.drained else _LOST
+    kill = (KillRuntime(),) if observed.runtime.alive else ()
     end = (
+        *kill,
         PublishState(SessionState.TERMINATED, lost),
         PublishTerminated(StopReason.DELETED),
+        CloseCommands(),
         ForgetResource(),
     )
-    return Verdict("Terminated", end, SessionState.TERMINATED, lost)
+    return Verdict("Terminated", end, SessionState.TERMINATED, lost, insist=not late)

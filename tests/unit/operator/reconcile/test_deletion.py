@@ -6,6 +6,7 @@ from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import (
     Action,
+    CloseCommands,
     ForgetResource,
     KillRuntime,
     PublishState,
@@ -15,13 +16,14 @@ from jelmore_operator.reconcile.plan import (
     StopReason,
     StopRuntime,
 )
-from jelmore_operator.reconcile.policies.deletion import LIMIT, deletion
+from jelmore_operator.reconcile.policies.deletion import HOST_LOST, LIMIT, deletion
 from tests.support.observations import AT_REST, ENDED, NOW, RUNNING, ago, observed, report, resource, running
 
-JUST, LONG_AGO = ago(1), ago(LIMIT + 1)
+JUST, LONG_AGO, TOO_LONG_AGO = ago(1), ago(LIMIT + 1), ago(LIMIT + HOST_LOST + 1)
 END = (
     PublishState(SessionState.TERMINATED, None),
     PublishTerminated(StopReason.DELETED),
+    CloseCommands(),
     ForgetResource(),
 )
 
@@ -94,6 +96,24 @@ def test_past_the_limit_it_ends_and_says_what_may_be_missing() -> None:
     assert verdict.message is not None
     assert "60 s" in verdict.message
     assert verdict.actions == (PublishState(SessionState.TERMINATED, verdict.message), *END[1:])
+
+
+def test_past_the_limit_nothing_that_fails_keeps_it() -> None:
+    asked = [ago(5), LONG_AGO]
+    verdicts = [deletion(observed(resource(deleted=at), ENDED, runtime=AT_REST), NOW) for at in asked]
+    assert [verdict and verdict.insist for verdict in verdicts] == [True, False]
+
+
+def test_a_host_that_does_not_answer_is_not_waited_for() -> None:
+    late = [
+        deletion(observed(resource(deleted=at), report(), runtime=running(stopping_since=at)), NOW)
+        for at in (LONG_AGO, TOO_LONG_AGO)
+    ]
+    assert late[0] is not None
+    assert late[0].requeue == HOST_LOST
+    assert late[1] is not None
+    assert late[1].actions == (KillRuntime(), PublishState(SessionState.TERMINATED, late[1].message), *END[1:])
+    assert not late[1].insist
 
 
 def test_it_looks_again_when_the_limit_passes() -> None:

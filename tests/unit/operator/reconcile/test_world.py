@@ -21,6 +21,7 @@ from jelmore_operator.reconcile.decide import decide
 from jelmore_operator.reconcile.observed import Observed, Runtime, SeenInput, SeenReport
 from jelmore_operator.reconcile.plan import (
     Action,
+    CloseCommands,
     ForgetResource,
     KillRuntime,
     PublishCreated,
@@ -76,6 +77,8 @@ class World:
                     self.events.append("terminated")
             case WriteStatus(status=status):
                 self.session = self.session.model_copy(update={"status": status})
+            case CloseCommands():
+                assert not self.runtime.alive, "its agent is cut off"
             case ForgetResource():
                 assert not self.runtime.alive, "forgotten while something runs"
                 self.session = None

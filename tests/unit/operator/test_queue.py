@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jelmore_operator.process.queue import WorkQueue
+from jelmore_operator.queue import WorkQueue
 
 
 async def test_a_key_is_there_once() -> None:

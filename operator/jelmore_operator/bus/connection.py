@@ -1,21 +1,30 @@
-"""The supervisor's connection to the bus."""
+"""The connection to the bus of whoever reconciles."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import nats
 from nats.aio.client import Client
 
-from jelmore_operator.process.settings import SupervisorSettings
-
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """name: what the server shows of this connection. credentials: file with a user of the account CORE."""
+
+    url: str
+    credentials: Path
+    name: str
 
 
 @asynccontextmanager
 async def connected(
-    settings: SupervisorSettings, stopping: asyncio.Event, on_reconnected: Callable[[], Awaitable[None]]
+    address: Address, stopping: asyncio.Event, on_reconnected: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[Client | None]:
     """A client that comes back as often as the server does; None where `stopping` was set before there was any.
 
@@ -23,9 +32,9 @@ async def connected(
     """
     connecting = asyncio.create_task(
         nats.connect(
-            settings.nats_url,
-            name="jelmore supervisor",
-            user_credentials=str(settings.nats_credentials),
+            address.url,
+            name=address.name,
+            user_credentials=str(address.credentials),
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,
             pending_size=0,  # what cannot be sent now fails now: the next pass decides what still holds

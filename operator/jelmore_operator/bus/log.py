@@ -1,4 +1,4 @@
-"""The log as the supervisor needs it: the last report and the last input of each session, and the few
+"""The log as whoever reconciles needs it: the last report and the last input of each session, and the few
 events that it tells itself.
 """
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -38,13 +39,16 @@ from jelmore_contract.subjects import (
     report_subject,
     session_commands,
 )
-from jelmore_operator.process.follower import Feed, Follower
+from jelmore_operator.bus.follower import Feed, Follower
 from jelmore_operator.reconcile.observed import SeenInput, SeenReport
+from jelmore_operator.reconcile.plan import PublishCreated, PublishState, PublishTerminated
 
 #: Seconds until an agent that did not confirm a command gets it again. It holds one at a time: one that was handed to
 #: an agent which then died must not be overtaken by a later one.
 _ACK_WAIT = 2.0
 _MOST_UNCONFIRMED = 1
+#: Seconds between looks at a session whose report changed in figures only.
+FIGURES_EVERY = 1.0
 
 
 class Log:
@@ -82,6 +86,20 @@ class Log:
             self._keep(key, SeenReport(_report(message.data), message.seq))
         return self._reports.get(key)
 
+    async def report_now(self, client: Client, resource: ClaudeSession, running: bool) -> SeenReport | None:
+        """The last report, as it is in the stream where no agent is seen `running` that would send another. A
+        resource that is being deleted waits for no bus: without one, what is known has to do.
+        """
+        key = key_of(resource)
+        if running:
+            return self.report(key)
+        try:
+            return await self.read_report(client, key)
+        except (nats.errors.Error, OSError):
+            if resource.metadata.deletion_timestamp is None:
+                raise
+            return self.report(key)
+
     def _take_report(self, message: Msg) -> None:
         key = parse_subject(message.subject).key
         seen = SeenReport(_report(message.data), message.metadata.sequence.stream)
@@ -104,19 +122,27 @@ class Log:
             self._inputs[key] = SeenInput(metadata.sequence.stream, metadata.timestamp)
             self._on_change(key, True)
 
-    # What the supervisor tells
+    # What whoever reconciles tells
 
-    async def created(self, client: Client, resource: ClaudeSession) -> None:
+    async def tell(
+        self, client: Client, resource: ClaudeSession, what: PublishCreated | PublishState | PublishTerminated
+    ) -> None:
+        """Publishes what is not in the log yet."""
+        match what:
+            case PublishCreated():
+                await self._created(client, resource)
+            case PublishState(to=to, message=message):
+                await self._state_changed(client, resource, to, message)
+            case PublishTerminated(reason=reason):
+                await self._once(client, resource, EventType.TERMINATED, Terminated(reason=reason))
+
+    async def _created(self, client: Client, resource: ClaudeSession) -> None:
         spec = resource.spec.model_dump(mode="json", by_alias=True)
         metadata = resource.metadata
         payload: Created = {"name": metadata.name, "namespace": metadata.namespace, "spec": spec}
         await self._once(client, resource, EventType.CREATED, payload)
 
-    async def terminated(self, client: Client, resource: ClaudeSession, reason: str) -> None:
-        payload: Terminated = {"reason": reason}
-        await self._once(client, resource, EventType.TERMINATED, payload)
-
-    async def state_changed(
+    async def _state_changed(
         self, client: Client, resource: ClaudeSession, to: SessionState, message: str | None
     ) -> None:
         """Does nothing where the last change in the log leads there already. Raises APIError when another

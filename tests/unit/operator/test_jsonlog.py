@@ -5,7 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
-from jelmore_operator.process.jsonlog import JsonLines, json_file_handler
+from jelmore_operator.jsonlog import JsonLines, json_file_handler
 
 
 def test_a_line() -> None:
