@@ -58,6 +58,7 @@ class Log:
         self._on_change = on_change
         self._reports: dict[SessionKey, SeenReport] = {}
         self._inputs: dict[SessionKey, SeenInput] = {}
+        self._announced: set[SessionKey] = set()
         inputs = Feed(STREAM, (f"jelmore.command.*.*.{CommandKind.INPUT}",), headers_only=True)
         self.followers = (
             Follower(Feed(STREAM, (ALL_REPORTS,)), self._take_report, lambda _: None),
@@ -70,7 +71,11 @@ class Log:
     def last_input(self, key: SessionKey) -> SeenInput | None:
         return self._inputs.get(key)
 
+    def announced(self, key: SessionKey) -> bool:
+        return key in self._announced
+
     def forget(self, key: SessionKey) -> None:
+        self._announced.discard(key)
         self._reports.pop(key, None)
         self._inputs.pop(key, None)
 
@@ -131,6 +136,7 @@ class Log:
         match what:
             case PublishCreated():
                 await self._created(client, resource)
+                self._announced.add(key_of(resource))
             case PublishState(to=to, message=message):
                 await self._state_changed(client, resource, to, message)
             case PublishTerminated(reason=reason):

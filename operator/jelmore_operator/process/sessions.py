@@ -87,6 +87,7 @@ class ProcessSessions:
             shutdown_by=self.shutdown_by,
             workspace_problem=workspace_problem(resource),
             credentials_problem=credentials_problem(self._settings),
+            announced=self._log.announced(key),
         )
 
     async def _end_ghost(self, runtime: SessionRuntime) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from jelmore_contract.resource import Condition
 from jelmore_contract.states import Phase, SessionState
-from jelmore_operator.reconcile.observed import Observed
+from jelmore_operator.reconcile.observed import Observed, ObstacleKind
 from jelmore_operator.reconcile.plan import Verdict
 
 READY = "Ready"
@@ -14,9 +14,16 @@ AGENT_CONNECTED = "AgentConnected"
 WORKSPACE_READY = "WorkspaceReady"
 CREDENTIALS_READY = "CredentialsReady"
 DURABLE = "Durable"
+BUS_IDENTITY = "BusIdentity"
 #: Only there while the session has failed; its time says since when, so that an input sent later counts as
 #: another try.
 STALLED = "Stalled"
+
+
+_SHARED = (
+    "All sessions share one user of the bus, so that each could read and write the others' logs: set NATS up with "
+    "`python -m jelmore_operator.identity`."
+)
 
 
 def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
@@ -28,17 +35,24 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
     runtime, report = observed.runtime, observed.own_report
     ready = runtime.agent and report is not None and report.phase is Phase.READY and verdict.reason == "Ready"
     connected = runtime.agent and report is not None and report.phase in (Phase.STARTING, Phase.READY)
+    own = observed.own_identity
     found = [
         _condition(before, READY, ready, verdict.reason, "", now),
         _condition(before, AGENT_CONNECTED, connected, "Reporting" if connected else "NoAgent", "", now),
-        _problem(before, WORKSPACE_READY, observed.workspace_problem, now),
-        _problem(before, CREDENTIALS_READY, observed.credentials_problem, now),
+        _problem(before, WORKSPACE_READY, observed.workspace_problem or _obstacle(observed, "workspace"), now),
+        _problem(before, CREDENTIALS_READY, observed.credentials_problem or _obstacle(observed, "credentials"), now),
         _condition(before, DURABLE, observed.durable, "Kept" if observed.durable else "Ephemeral", "", now),
+        _condition(before, BUS_IDENTITY, own, "Own" if own else "Shared", "" if own else _SHARED, now),
     ]
     if state is SessionState.FAILED:
         earlier = () if verdict.failed_anew else before
         found.append(_condition(earlier, STALLED, True, verdict.reason, verdict.message or "", now))
     return found
+
+
+def _obstacle(observed: Observed, kind: ObstacleKind) -> str | None:
+    obstacle = observed.runtime.obstacle
+    return obstacle.message if obstacle is not None and obstacle.kind == kind else None
 
 
 def _problem(before: Iterable[Condition], kind: str, problem: str | None, now: datetime) -> Condition:

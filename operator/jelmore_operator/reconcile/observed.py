@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from jelmore_contract.report import Report
 from jelmore_contract.resource import ClaudeSession
@@ -24,6 +25,20 @@ class SeenInput:
     at: datetime
 
 
+type ObstacleKind = Literal["credentials", "image", "scheduling", "workspace", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a runtime that was started from running, while the platform keeps trying by itself: it goes away
+    without a touch. reason: one CamelCase word. message: what is wrong and what to do.
+    """
+
+    kind: ObstacleKind
+    reason: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What runs of the session, and what is remembered of its last starts (in a record beside it, so that it
@@ -33,7 +48,7 @@ class Runtime:
     the launcher was asked to end. starts: of launcher or agent since the session last ran well, oldest first.
     report_seq, run_before: the session's last report, and its run, when the runtime was started; a later one
     is this runtime's own. spooled: the session's disk holds what a CLI or an agent has left to be published.
-    logs: where a person finds the logs, for messages.
+    logs: where a person finds the logs, for messages. pod: its name, where there is one.
     """
 
     launcher: bool = False
@@ -45,6 +60,8 @@ class Runtime:
     run_before: int = 0
     spooled: bool = False
     logs: str = "its logs"
+    pod: str | None = None
+    obstacle: Obstacle | None = None
 
     @property
     def alive(self) -> bool:
@@ -55,7 +72,8 @@ class Runtime:
 class Observed:
     """shutdown_by: the environment of all sessions is going away, at the latest then. The problems are
     sentences that say what is wrong and what to do. durable: the session's disk outlives its processes and
-    their host's restart.
+    their host's restart. own_identity: its agent is on the bus as a user of its own. announced:
+    `session.created` is known to be in the log.
     """
 
     resource: ClaudeSession
@@ -66,6 +84,8 @@ class Observed:
     workspace_problem: str | None = None
     credentials_problem: str | None = None
     durable: bool = True
+    own_identity: bool = True
+    announced: bool = False
 
     @property
     def own_report(self) -> Report | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile import backoff
-from jelmore_operator.reconcile.observed import Observed
+from jelmore_operator.reconcile.observed import Observed, Obstacle
 from jelmore_operator.reconcile.plan import Action, RestartAgent, StartRuntime, StopReason, Verdict
 from jelmore_operator.reconcile.policies.failure import ADVICE
 from jelmore_operator.reconcile.winding import wind_down
@@ -20,16 +20,23 @@ def run(observed: Observed, now: datetime) -> Verdict:
         winding = wind_down(observed, now, StopReason.HIBERNATED)
         return Verdict("Starting", winding.actions, requeue=winding.requeue)
     if runtime.launcher and runtime.agent:
-        return _running(observed)
+        return _kept(runtime.obstacle) if runtime.obstacle else _running(observed)
     fresh = not runtime.alive and (resting or _ended(observed) or not runtime.starts)
     start: Action = StartRuntime(fresh) if not runtime.launcher or _ended(observed) else RestartAgent(crashed=True)
     state = SessionState.PENDING if resting else None
+    if runtime.obstacle is not None:
+        # The platform refused the last start; each try comes after a longer pause.
+        return _kept(runtime.obstacle, (start,))
     if fresh:
         return Verdict("Starting", (start,), state)
     if backoff.crash_loop(runtime.starts, now):
         return _crash_looping(observed, now)
     pause = backoff.wait(runtime.starts, now)
     return Verdict("Starting", () if pause else (start,), state, requeue=pause or None)
+
+
+def _kept(obstacle: Obstacle, actions: tuple[Action, ...] = ()) -> Verdict:
+    return Verdict(obstacle.reason, actions, SessionState.PENDING, obstacle.message)
 
 
 def _running(observed: Observed) -> Verdict:

@@ -21,14 +21,21 @@ def status(observed: Observed, verdict: Verdict, now: datetime) -> tuple[Action,
     actions: list[Action] = [*created(observed)]
     if _tells(observed, after.state):
         actions.append(PublishState(after.state, verdict.message))
-    if after != before:
+    if after != before and not (_empty(before) and _empty(after)):
         actions.append(WriteStatus(after))
     return tuple(actions)
 
 
+def _empty(status: SessionStatus) -> bool:
+    """Whether it says no more than that the session is there: what every new one says, and not worth a write."""
+    nothing = status.message is None and status.blocked is None and status.usage == UsageStatus()
+    return status.state is SessionState.PENDING and nothing
+
+
 def created(observed: Observed) -> tuple[Action, ...]:
     """A resource without any status is new."""
-    return (PublishCreated(),) if observed.resource.status.observed_generation == 0 else ()
+    new = observed.resource.status.observed_generation == 0 and not observed.announced
+    return (PublishCreated(),) if new else ()
 
 
 def _tells(observed: Observed, after: SessionState) -> bool:
@@ -53,6 +60,7 @@ def mirror(observed: Observed, verdict: Verdict, now: datetime) -> SessionStatus
             "state": state,
             "waiting_for": _waiting_for(own) if state is SessionState.WAITING_INPUT else None,
             "blocked": None,
+            "pod_name": observed.runtime.pod,
             "message": verdict.message or (own.message if own else None),
             "conditions": conditions(observed, verdict, state, now),
             "observed_generation": observed.resource.metadata.generation,

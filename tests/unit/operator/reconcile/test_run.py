@@ -3,7 +3,7 @@
 import pytest
 
 from jelmore_contract.states import Phase, SessionState
-from jelmore_operator.reconcile.observed import Observed, Runtime
+from jelmore_operator.reconcile.observed import Observed, Obstacle, Runtime
 from jelmore_operator.reconcile.plan import Action, RestartAgent, StartRuntime
 from jelmore_operator.reconcile.policies.run import run
 from tests.support.observations import (
@@ -19,6 +19,7 @@ from tests.support.observations import (
     running,
 )
 
+PULL = Obstacle("image", "ErrImagePull", "The image x cannot be pulled.")
 MANY = tuple(ago(n) for n in range(12, 0, -1))
 FIVE = tuple(ago(n / 10) for n in range(5, 0, -1))
 
@@ -80,6 +81,18 @@ def test_run(case: str) -> None:
     verdict = run(seen, NOW)
     assert verdict.actions == actions
     assert verdict.requeue == (None if requeue is None else pytest.approx(requeue))
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [running(obstacle=PULL), Runtime(obstacle=PULL), Runtime(obstacle=PULL, spooled=True, starts=(ago(9),))],
+    ids=["was started", "could not be started", "could not be started again"],
+)
+def test_what_the_platform_tries_by_itself_is_waited_for_and_shown(runtime: Runtime) -> None:
+    verdict = run(observed(resource(SessionState.ACTIVE), report(), runtime=runtime), NOW)
+    assert (verdict.state, verdict.reason, verdict.message) == (SessionState.PENDING, PULL.reason, PULL.message)
+    assert not verdict.failed_anew
+    assert [type(action) for action in verdict.actions] == ([] if runtime.alive else [StartRuntime])
 
 
 @pytest.mark.parametrize("runtime", [running(agent=False, starts=MANY), Runtime(starts=MANY, spooled=True)])

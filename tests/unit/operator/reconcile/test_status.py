@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jelmore_contract.report import Git, Report, Usage, Waiting
+from jelmore_contract.resource import SessionStatus
 from jelmore_contract.states import Phase, SessionState, WaitingFor
 from jelmore_operator.reconcile.decide import decide
-from jelmore_operator.reconcile.observed import Observed
+from jelmore_operator.reconcile.observed import Observed, Obstacle
 from jelmore_operator.reconcile.plan import (
     Action,
     PublishCreated,
@@ -31,6 +32,7 @@ from tests.support.observations import (
 )
 
 READY = Verdict("Ready")
+PULL = Obstacle("image", "ErrImagePull", "The image x cannot be pulled.")
 SINCE = "2026-01-02T03:04:00.000Z"
 
 
@@ -47,14 +49,14 @@ def test_everything_that_the_report_says_is_shown() -> None:
         quota_resets_at="2026-01-03T00:00:00Z",
         message="m",
     )
-    shown = mirror(observed(resource(), said, runtime=RUNNING), READY, NOW).model_dump(mode="json")
+    shown = mirror(observed(resource(), said, runtime=running(pod="claude-a")), READY, NOW).model_dump(mode="json")
     shown.pop("conditions")
     assert shown == {
         "state": "waiting_input",
         "waiting_for": {"kind": "question", "since": "2026-01-02T03:04:00Z"},
         "blocked": {"reason": "quota", "until": "2026-01-03T00:00:00Z"},
         "run": 3,
-        "pod_name": None,
+        "pod_name": "claude-a",
         "claude_session_id": "c",
         "current_directory": "/w",
         "last_activity": "2026-01-02T03:04:00Z",
@@ -86,6 +88,18 @@ CONDITIONS: dict[str, tuple[Observed, Verdict, dict[str, str]]] = {
         Verdict("Starting"),
         {"Ready": "False", "AgentConnected": "False"},
     ),
+    "its credentials are missing, so far": (
+        observed(resource(), runtime=running(obstacle=Obstacle("credentials", "CredentialsMissing", "Make it."))),
+        Verdict("CredentialsMissing"),
+        {"Ready": "False", "CredentialsReady": "False", "WorkspaceReady": "True"},
+    ),
+    "its volume is not there, so far": (
+        observed(resource(), runtime=running(obstacle=Obstacle("workspace", "ClaimPending", "Wait."))),
+        Verdict("ClaimPending"),
+        {"Ready": "False", "CredentialsReady": "True", "WorkspaceReady": "False"},
+    ),
+    "a user of the bus of its own": (observed(resource()), READY, {"BusIdentity": "True"}),
+    "one user of the bus for all": (observed(resource(), own_identity=False), READY, {"BusIdentity": "False"}),
     "ephemeral": (observed(resource(), durable=False), READY, {"Durable": "False"}),
     "failed": (
         observed(resource()),
@@ -155,10 +169,51 @@ def test_told(case: str) -> None:
 
 def test_a_new_session_is_announced_before_anything_else_is_done() -> None:
     plan = decide(observed(resource(observed_generation=0)), NOW)
-    created, write, start = plan.actions
-    assert created == PublishCreated()
-    assert isinstance(write, WriteStatus)
-    assert start == StartRuntime(fresh=True)
+    assert plan.actions == (PublishCreated(), StartRuntime(fresh=True))
+
+
+def test_it_is_announced_once() -> None:
+    plan = decide(observed(resource(observed_generation=0), runtime=RUNNING, announced=True), NOW)
+    assert plan.actions == ()
+
+
+UNWRITTEN: dict[str, Observed] = {
+    "its processes are being started": observed(resource(observed_generation=0), runtime=running(pod="claude-a")),
+    "its agent has found the launcher": observed(
+        resource(observed_generation=0),
+        report(Phase.STARTING, SessionState.PENDING, current_directory="/workspace"),
+        runtime=RUNNING,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNWRITTEN)
+def test_a_status_that_says_no_more_than_an_empty_one_is_not_written(case: str) -> None:
+    assert _writes(UNWRITTEN[case]) == []
+
+
+WRITTEN: dict[str, tuple[Observed, SessionState]] = {
+    "ready": (observed(resource(observed_generation=0), report(), runtime=RUNNING), SessionState.IDLE),
+    "an obstacle": (observed(resource(observed_generation=0), runtime=running(obstacle=PULL)), SessionState.PENDING),
+    "the obstacle went away": (
+        observed(resource(message=PULL.message), report(Phase.STARTING, SessionState.PENDING), runtime=RUNNING),
+        SessionState.PENDING,
+    ),
+    "it lost its agent after a turn": (
+        observed(resource(SessionState.IDLE), report(Phase.STARTING, SessionState.PENDING), runtime=RUNNING),
+        SessionState.PENDING,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_a_status_that_says_something_is_written(case: str) -> None:
+    seen, state = WRITTEN[case]
+    assert [write.state for write in _writes(seen)] == [state]
+
+
+def _writes(seen: Observed) -> list[SessionStatus]:
+    return [action.status for action in decide(seen, NOW).actions if isinstance(action, WriteStatus)]
 
 
 def test_a_deleted_session_that_was_never_looked_at_is_announced_too() -> None:

@@ -59,7 +59,8 @@ class World:
     def observe(self) -> Observed:
         assert self.session is not None
         by = self.now + timedelta(seconds=20) if self.shutdown else None
-        return Observed(self.session, self.runtime, self.report, self.last_input, by)
+        announced = "created" in self.events
+        return Observed(self.session, self.runtime, self.report, self.last_input, by, announced=announced)
 
     def apply(self, action: Action) -> None:
         assert self.session is not None
