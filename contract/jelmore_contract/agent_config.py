@@ -18,6 +18,7 @@ class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     nats_credentials: str  # file with this session's own NATS user JWT and seed
     folder: str  # the agent's own: run-N.jsonl (spool), run-N.facts
     socket: str  # Unix socket to listen on for the launcher
+    socket_mode: int = 0o600  # 0o660 where the launcher is another user of the same group (a pod)
     nonce_file: str
     workspace: str
     claude: str  # the CLI

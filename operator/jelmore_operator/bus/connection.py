@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nats
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,20 @@ class Address:
     url: str
     credentials: Path
     name: str
+
+
+class Bus:
+    """The connection, as soon as there is one."""
+
+    def __init__(self) -> None:
+        self.client: Client | None = None
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """Raises ConnectionError while there was no server yet."""
+        if self.client is None:
+            raise ConnectionError("NATS was not reached yet")
+        return self.client.jetstream()
 
 
 @asynccontextmanager

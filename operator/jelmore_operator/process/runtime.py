@@ -14,7 +14,6 @@ import msgspec
 
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import SessionKey
-from jelmore_operator.process.agent_config import agent_config, digest, workspace_of
 from jelmore_operator.process.folder import Folder, Record, boot_id
 from jelmore_operator.process.processes import (
     Process,
@@ -23,6 +22,7 @@ from jelmore_operator.process.processes import (
     kill_all,
     spawn,
 )
+from jelmore_operator.process.session_files import config_file, digest, workspace_of
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.reconcile.backoff import WINDOW
 from jelmore_operator.reconcile.observed import Runtime, SeenReport
@@ -90,7 +90,7 @@ class SessionRuntime:
     def observe(self, resource: ClaudeSession) -> Runtime:
         record = self._record
         self.folder.bound_logs()
-        config = agent_config(resource, self._settings, self.folder)
+        config = config_file(resource, self._settings, self.folder)
         return Runtime(
             launcher=_lives(self._launcher),
             agent=_lives(self._agent),
@@ -141,7 +141,7 @@ class SessionRuntime:
         return [start for start in self._record.starts if now - start < WINDOW]
 
     def _start_agent(self, resource: ClaudeSession) -> None:
-        config = agent_config(resource, self._settings, self.folder)
+        config = config_file(resource, self._settings, self.folder)
         write_secret(self.folder.nats_credentials, self._settings.identity.session_credentials(self.key))
         write_secret(self.folder.agent_config, config.decode())
         argv = [*self._settings.programs.agent, str(self.folder.agent_config)]

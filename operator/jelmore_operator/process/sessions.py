@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from nats.aio.client import Client
-
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import SessionKey
 from jelmore_operator.bus.log import Log, key_of
-from jelmore_operator.process.agent_config import credentials_problem, workspace_problem
+from jelmore_operator.bus.telling import Teller
 from jelmore_operator.process.runtime import SessionRuntime
+from jelmore_operator.process.session_files import credentials_problem, workspace_problem
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.process.store import Store
 from jelmore_operator.queue import WorkQueue
@@ -63,10 +62,10 @@ class ProcessSessions:
     """`controller.Sessions`. shutdown_by: all sessions are to be without processes by then."""
 
     def __init__(
-        self, client: Client, settings: SupervisorSettings, store: Store, log: Log, runtimes: Runtimes
+        self, settings: SupervisorSettings, store: Store, log: Log, teller: Teller, runtimes: Runtimes
     ) -> None:
-        self._client = client
         self._settings = settings
+        self._teller = teller
         self._store = store
         self._log = log
         self._runtimes = runtimes
@@ -82,12 +81,12 @@ class ProcessSessions:
         return Observed(
             resource=resource,
             runtime=seen,
-            report=await self._log.report_now(self._client, resource, seen.agent),
+            report=await self._log.report_now(resource, seen.agent),
             last_input=self._log.last_input(key),
             shutdown_by=self.shutdown_by,
             workspace_problem=workspace_problem(resource),
             credentials_problem=credentials_problem(self._settings),
-            announced=self._log.announced(key),
+            announced=self._teller.announced(key),
         )
 
     async def _end_ghost(self, runtime: SessionRuntime) -> None:
@@ -105,11 +104,11 @@ class ProcessSessions:
         key = key_of(resource)
         match action:
             case PublishCreated() | PublishState() | PublishTerminated():
-                await self._log.tell(self._client, resource, action)
+                await self._teller.tell(resource, action)
             case WriteStatus(status=status):
-                await self._store.write_status(self._client, key, status)
+                await self._store.write_status(key, status)
             case CloseCommands():
-                await self._log.delete_consumer(self._client, key)
+                await self._teller.delete_consumer(key)
             case ForgetResource():
                 await self._forget(resource)
             case _:
@@ -123,10 +122,10 @@ class ProcessSessions:
         runtime = self._runtimes.of(key_of(resource))
         match action:
             case StartRuntime(fresh=fresh):
-                await self._log.add_consumer(self._client, runtime.key)
+                await self._teller.add_consumer(runtime.key)
                 await runtime.start(resource, self._log.report(runtime.key), fresh, now)
             case RestartAgent(crashed=crashed):
-                await self._log.add_consumer(self._client, runtime.key)
+                await self._teller.add_consumer(runtime.key)
                 await runtime.restart_agent(resource, crashed, now)
             case StopRuntime():
                 runtime.stop(now)
@@ -137,6 +136,7 @@ class ProcessSessions:
         runtime = self._runtimes.of(key_of(resource))
         await runtime.kill()
         runtime.remove(resource)
-        await self._store.forget(self._client, runtime.key)
+        await self._store.forget(runtime.key)
         self._log.forget(runtime.key)
+        self._teller.forget(runtime.key)
         self._runtimes.drop(runtime.key)

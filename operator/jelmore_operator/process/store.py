@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.kv import KV_DEL, KV_MARKER_REASON, KV_OP
 from pydantic import ValidationError
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE
 from jelmore_contract.resource import ClaudeSession, SessionStatus
 from jelmore_contract.subjects import BUCKET, SessionKey, spec_key, status_key
+from jelmore_operator.bus.connection import Bus
 from jelmore_operator.bus.follower import Feed, Follower
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ class Store:
     changed.
     """
 
-    def __init__(self, on_change: Callable[[SessionKey], None]) -> None:
+    def __init__(self, bus: Bus, on_change: Callable[[SessionKey], None]) -> None:
+        self._bus = bus
         self._on_change = on_change
         self._entries: dict[str, _Entry] = {}
         self._resources: dict[SessionKey, ClaudeSession] = {}
@@ -52,22 +53,22 @@ class Store:
     def get(self, key: SessionKey) -> ClaudeSession | None:
         return self._resources.get(key)
 
-    async def write_status(self, client: Client, key: SessionKey, status: SessionStatus) -> None:
+    async def write_status(self, key: SessionKey, status: SessionStatus) -> None:
         """Raises nats.js.errors.APIError if somebody else wrote it since."""
         document = status.model_dump(mode="json", by_alias=True)
         name = status_key(key)
         known = self._entries.get(name)
         body = json.dumps(document, separators=(",", ":")).encode()
         headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(known.revision if known else 0)}
-        answer = await client.jetstream().publish(_PREFIX + name, body, headers=headers)
+        answer = await self._bus.jetstream.publish(_PREFIX + name, body, headers=headers)
         self._put(name, _Entry(answer.seq, document))
 
-    async def forget(self, client: Client, key: SessionKey) -> None:
+    async def forget(self, key: SessionKey) -> None:
         """Takes the resource away. The spec goes last: as long as it is there, this is done again."""
         for name in (status_key(key), spec_key(key)):
             known = self._entries.get(name)
             if known is not None and known.value is not None:
-                answer = await client.jetstream().publish(_PREFIX + name, b"", headers={KV_OP: KV_DEL})
+                answer = await self._bus.jetstream.publish(_PREFIX + name, b"", headers={KV_OP: KV_DEL})
                 self._put(name, _Entry(answer.seq, None))
 
     def _take(self, message: Msg) -> None:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from nats.aio.client import Client
 
 from jelmore_contract.subjects import SessionKey
-from jelmore_operator.bus.connection import Address, connected, first
+from jelmore_operator.bus.connection import Address, Bus, connected, first
 from jelmore_operator.bus.follower import Follower
 from jelmore_operator.bus.log import FIGURES_EVERY, Log
+from jelmore_operator.bus.telling import Teller
 from jelmore_operator.controller import Controller
 from jelmore_operator.process.runtime import kill_unrecorded_agents, left_behind
 from jelmore_operator.process.sessions import ProcessSessions, Runtimes
@@ -35,8 +36,9 @@ class Supervisor:
     def __init__(self, settings: SupervisorSettings) -> None:
         self._settings = settings
         self._queue: WorkQueue[SessionKey] = WorkQueue()
-        self._store = Store(self._queue.add)
-        self._log = Log(self._log_changed)
+        self._bus = Bus()
+        self._store = Store(self._bus, self._queue.add)
+        self._log = Log(self._bus, self._log_changed)
         self._followers: tuple[Follower, ...] = (self._store.follower, *self._log.followers)
         self._runtimes = Runtimes(settings, self._queue)
         self._stopping = asyncio.Event()
@@ -47,10 +49,10 @@ class Supervisor:
 
     async def run(self) -> None:
         """Waits for the bus, the stream and the bucket where they are not there yet. Returns after `stop`."""
-        bus = Address(self._settings.nats_url, self._settings.nats_credentials, "jelmore supervisor")
+        address = Address(self._settings.nats_url, self._settings.nats_credentials, "jelmore supervisor")
         try:
             self._take_over()
-            async with connected(bus, self._stopping, self._reconnected) as client:
+            async with connected(address, self._stopping, self._reconnected) as client:
                 if client is not None:
                     await self._supervise(client)
                 await asyncio.gather(*(runtime.kill() for runtime in self._runtimes if runtime.alive))
@@ -81,7 +83,8 @@ class Supervisor:
             follower.restart()
 
     async def _supervise(self, client: Client) -> None:
-        sessions = ProcessSessions(client, self._settings, self._store, self._log, self._runtimes)
+        self._bus.client = client
+        sessions = ProcessSessions(self._settings, self._store, self._log, Teller(self._bus), self._runtimes)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(follower.run(client)) for follower in self._followers]
             running.append(tasks.create_task(self._work(sessions)))

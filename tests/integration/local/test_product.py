@@ -124,6 +124,7 @@ async def test_a_life_with_every_kind_of_event(up: Up) -> None:
         heard.append((message.subject, json.loads(message.data)))
 
     await stranger.subscribe("jelmore.event.default.*.>", cb=hear)
+    await stranger.flush()
     spec = {"query": script(*WORK), "allowed_tools": ["Bash(mkdir:*)", "Bash(cd:*)", "Bash(printf:*)", "Bash(sh:*)"]}
     session = up.call("POST", "/api/v1/session", spec | {"name": "life"})["id"]
 

@@ -24,6 +24,7 @@ async def test_a_session_runs_and_is_deleted_without_a_trace_but_its_log(supervi
             "AgentConnected": "True",
             "WorkspaceReady": "True",
             "CredentialsReady": "True",
+            "BusIdentity": "True",
             "Durable": "True",
         }
         assert supervised.folder(key).stat().st_mode & 0o777 == 0o700

@@ -1,11 +1,11 @@
-"""What a session's resource and this machine's settings make of the agent's configuration."""
+"""What a session needs on this machine: its workspace, credentials, and the agent's configuration."""
 
 import hashlib
 from pathlib import Path
 
-from jelmore_contract.agent_config import AgentConfig
 from jelmore_contract.events import encode_json
-from jelmore_contract.resource import ClaudeSession, seconds
+from jelmore_contract.resource import ClaudeSession
+from jelmore_operator.agent_config import Places, agent_config
 from jelmore_operator.process.folder import Folder
 from jelmore_operator.process.settings import SupervisorSettings
 
@@ -33,13 +33,9 @@ def credentials_problem(settings: SupervisorSettings) -> str | None:
     )
 
 
-def agent_config(resource: ClaudeSession, settings: SupervisorSettings, folder: Folder) -> bytes:
+def config_file(resource: ClaudeSession, settings: SupervisorSettings, folder: Folder) -> bytes:
     """The file's text: equal texts mean that an agent need not be restarted."""
-    spec = resource.spec
-    config = AgentConfig(
-        session_id=resource.session_id,
-        namespace=resource.metadata.namespace,
-        nats_url=settings.nats_url,
+    places = Places(
         nats_credentials=str(folder.nats_credentials),
         folder=str(folder.spool),
         socket=str(folder.socket),
@@ -48,19 +44,8 @@ def agent_config(resource: ClaudeSession, settings: SupervisorSettings, folder: 
         claude=str(settings.claude),
         claude_config_dir=str(settings.claude_config_dir or folder.claude),
         claude_tmp=str(folder.tmp),
-        approval_timeout=seconds(spec.approvals.timeout),
-        on_interrupted=spec.lifecycle.on_interrupted,
-        trust_settings=spec.workspace.trust_settings,
-        query=spec.query,
-        model=spec.model,
-        permission_mode=spec.permission_mode,
-        allowed_tools=spec.allowed_tools,
-        disallowed_tools=spec.disallowed_tools,
-        append_system_prompt=spec.append_system_prompt,
-        mcp_servers=spec.mcp_servers,
-        partial_messages=spec.partial_messages,
     )
-    return encode_json(config)
+    return encode_json(agent_config(resource, settings.nats_url, places))
 
 
 def digest(config: bytes) -> str:

@@ -6,8 +6,8 @@ import pytest
 
 from jelmore_contract.agent_config import read_config
 from jelmore_operator.identity import Identity
-from jelmore_operator.process.agent_config import agent_config, credentials_problem, workspace_problem
 from jelmore_operator.process.folder import Folder
+from jelmore_operator.process.session_files import config_file, credentials_problem, workspace_problem
 from jelmore_operator.process.settings import SupervisorSettings
 from tests.support.observations import SESSION_ID, resource
 
@@ -41,7 +41,7 @@ SPEC = {
 
 def test_everything_that_the_spec_says_reaches_the_agent(tmp_path: Path) -> None:
     folder = Folder(tmp_path / SESSION_ID)
-    text = agent_config(resource(spec=SPEC), settings(tmp_path, {"ANTHROPIC_API_KEY": "a-secret"}), folder)
+    text = config_file(resource(spec=SPEC), settings(tmp_path, {"ANTHROPIC_API_KEY": "a-secret"}), folder)
     config = read_config(text)
     assert b"a-secret" not in text
     told = {name: getattr(config, name) for name in config.__struct_fields__}
@@ -52,6 +52,7 @@ def test_everything_that_the_spec_says_reaches_the_agent(tmp_path: Path) -> None
         "nats_credentials": str(folder.path / "nats.creds"),
         "folder": str(folder.path / "spool"),
         "socket": str(folder.path / "agent.sock"),
+        "socket_mode": 0o600,
         "nonce_file": str(folder.path / "nonce"),
         "workspace": "/w",
         "claude": "/bin/claude",
@@ -73,7 +74,7 @@ def test_everything_that_the_spec_says_reaches_the_agent(tmp_path: Path) -> None
 
 def test_without_a_path_the_workspace_is_a_fresh_folder_and_the_login_the_users(tmp_path: Path) -> None:
     folder = Folder(tmp_path / SESSION_ID)
-    config = read_config(agent_config(resource(), settings(tmp_path, {}, Path("/home/u/.claude")), folder))
+    config = read_config(config_file(resource(), settings(tmp_path, {}, Path("/home/u/.claude")), folder))
     assert (config.workspace, config.claude_config_dir) == (str(folder.workspace), "/home/u/.claude")
 
 

@@ -1,0 +1,119 @@
+"""What whoever reconciles tells: the few events of a session that no agent can, and where agents get their commands."""
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import nats.js.errors
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE
+from jelmore_contract.events import (
+    Created,
+    EventType,
+    StateChanged,
+    Terminated,
+    decode_event,
+    encode_event,
+    encode_json,
+    rfc3339,
+)
+from jelmore_contract.resource import ClaudeSession
+from jelmore_contract.states import SessionState
+from jelmore_contract.subjects import STREAM, SessionKey, event_subject, session_commands
+from jelmore_operator.bus.connection import Bus
+from jelmore_operator.bus.log import key_of
+from jelmore_operator.reconcile.plan import PublishCreated, PublishState, PublishTerminated
+
+#: Seconds until an agent that did not confirm a command gets it again. It holds one at a time: one that was handed to
+#: an agent which then died must not be overtaken by a later one.
+_ACK_WAIT = 2.0
+_MOST_UNCONFIRMED = 1
+
+
+class Teller:
+    """Every call raises errors of `nats`; ConnectionError while there is no bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._announced: set[SessionKey] = set()
+
+    def announced(self, key: SessionKey) -> bool:
+        """Whether `session.created` is known to be in the log."""
+        return key in self._announced
+
+    def forget(self, key: SessionKey) -> None:
+        self._announced.discard(key)
+
+    async def tell(self, resource: ClaudeSession, what: PublishCreated | PublishState | PublishTerminated) -> None:
+        """Publishes what is not in the log yet."""
+        match what:
+            case PublishCreated():
+                await self._created(resource)
+                self._announced.add(key_of(resource))
+            case PublishState(to=to, message=message):
+                await self._state_changed(resource, to, message)
+            case PublishTerminated(reason=reason):
+                await self._once(resource, EventType.TERMINATED, Terminated(reason=reason))
+
+    async def _created(self, resource: ClaudeSession) -> None:
+        spec = resource.spec.model_dump(mode="json", by_alias=True)
+        metadata = resource.metadata
+        payload: Created = {"name": metadata.name, "namespace": metadata.namespace, "spec": spec}
+        await self._once(resource, EventType.CREATED, payload)
+
+    async def _state_changed(self, resource: ClaudeSession, to: SessionState, message: str | None) -> None:
+        """Does nothing where the last change in the log leads there already. Raises APIError when another
+        change came in between.
+        """
+        subject = event_subject(key_of(resource), EventType.STATE_CHANGED)
+        seq, last = await self._last_change(subject)
+        if last == to:
+            return
+        payload: StateChanged = {"from": last or resource.status.state, "to": to}
+        if message is not None:
+            payload["message"] = message
+        event_id = f"{resource.session_id}/{seq}/{EventType.STATE_CHANGED}"
+        await self._publish(resource, EventType.STATE_CHANGED, event_id, payload, seq)
+
+    async def _once(self, resource: ClaudeSession, event_type: EventType, payload: object) -> None:
+        event_id = f"{resource.session_id}/{event_type}"
+        try:
+            await self._publish(resource, event_type, event_id, payload, 0)
+        except nats.js.errors.APIError as error:
+            if error.err_code != WRONG_LAST_SEQUENCE:
+                raise
+
+    async def _last_change(self, subject: str) -> tuple[int, str | None]:
+        try:
+            message = await self._bus.jetstream.get_last_msg(STREAM, subject)
+        except nats.js.errors.NotFoundError:
+            return 0, None
+        body: dict[str, Any] = json.loads(decode_event(message.data or b"").payload)
+        return message.seq or 0, body["to"]
+
+    async def _publish(
+        self, resource: ClaudeSession, event_type: EventType, event_id: str, payload: object, last_seq: int
+    ) -> None:
+        now = rfc3339(datetime.now(UTC))
+        event = encode_event(event_id, event_type, resource.session_id, now, encode_json(payload))
+        subject = event_subject(key_of(resource), event_type)
+        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(last_seq)}
+        await self._bus.jetstream.publish(subject, event, headers=headers)
+
+    async def add_consumer(self, key: SessionKey) -> None:
+        """Where the session's agent gets its commands; nothing happens where it is there already."""
+        config = ConsumerConfig(
+            durable_name=key.session_id,
+            filter_subject=session_commands(key),
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=_ACK_WAIT,
+            max_ack_pending=_MOST_UNCONFIRMED,
+        )
+        await self._bus.jetstream.add_consumer(STREAM, config)
+
+    async def delete_consumer(self, key: SessionKey) -> None:
+        with suppress(nats.js.errors.NotFoundError):
+            await self._bus.jetstream.delete_consumer(STREAM, key.session_id)

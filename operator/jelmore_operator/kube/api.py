@@ -1,0 +1,179 @@
+"""Calls to the cluster's API server: documents in, documents out, by kubernetes-asyncio's client.
+
+Not by its generated models: those cost more than the call, and drop what a newer server has added.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+import aiohttp
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import ApiClient, Configuration
+
+from jelmore_operator.kube.names import FIELD_MANAGER
+
+#: A Kubernetes object (or list), as JSON has it.
+type Document = dict[str, Any]
+
+_TIMEOUT = 10.0  # seconds for a call
+_LIST_TIMEOUT = 60.0
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"  # JSON is YAML
+
+
+class ApiError(OSError):
+    """What the API server answered instead. status: of HTTP, 0 where there was no answer. reason: Kubernetes' word."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+class Kind(NamedTuple):
+    """group: the path of its group and version."""
+
+    group: str
+    plural: str
+
+
+SESSIONS = Kind("/apis/jelmore.dev/v1alpha1", "claudesessions")
+PODS = Kind("/api/v1", "pods")
+CLAIMS = Kind("/api/v1", "persistentvolumeclaims")
+SECRETS = Kind("/api/v1", "secrets")
+EVENTS = Kind("/api/v1", "events")
+LEASES = Kind("/apis/coordination.k8s.io/v1", "leases")
+
+
+class Listed(NamedTuple):
+    """version: of the whole list; objects of a later one may be missing from it."""
+
+    version: int
+    items: list[Document]
+
+
+def version_of(document: Document) -> int:
+    """Of an object or a list. Versions of one kind are in order (Kubernetes promises it from 1.35, and has always)."""
+    return int(document["metadata"]["resourceVersion"])
+
+
+async def connect() -> ApiClient:
+    """As the pod's service account; outside a cluster, as KUBECONFIG or ~/.kube/config says.
+
+    Raises config.ConfigException where there is neither.
+    """
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)
+    client = ApiClient(configuration)
+    client.user_agent = FIELD_MANAGER
+    return client
+
+
+class Api:
+    """Every call raises ApiError for what is refused, TimeoutError after ten seconds."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    async def list_all(self, kind: Kind, namespace: str | None, selector: str = "", newest: bool = False) -> Listed:
+        """All in one namespace, or in all. newest: as it is now; otherwise as the server's cache has it, which costs
+        etcd nothing.
+        """
+        query = [("labelSelector", selector)] if selector else []
+        if not newest:
+            query.append(("resourceVersion", "0"))
+        answer = await self._call("GET", _path(kind, namespace), query, timeout=_LIST_TIMEOUT)
+        return Listed(version_of(answer), answer["items"])
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Document | None:
+        try:
+            return await self._call("GET", _path(kind, namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def create(self, kind: Kind, document: Document) -> Document:
+        path = _path(kind, document["metadata"]["namespace"])
+        return await self._call("POST", path, [("fieldManager", FIELD_MANAGER)], document)
+
+    async def replace(self, kind: Kind, document: Document) -> Document:
+        """Only as long as nobody else has changed it since it was read."""
+        metadata = document["metadata"]
+        return await self._call("PUT", _path(kind, metadata["namespace"], metadata["name"]), body=document)
+
+    async def apply(self, kind: Kind, document: Document) -> Document:
+        """Server-side apply, taking fields over from whoever has them."""
+        metadata = document["metadata"]
+        query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
+        return await self._call("PATCH", _path(kind, metadata["namespace"], metadata["name"]), query, document, _APPLY)
+
+    async def patch(self, kind: Kind, document: Document, subresource: str = "") -> Document:
+        """A merge patch; `metadata` names the object. With its `resourceVersion`, only that version is changed;
+        with its `uid`, no other of that name.
+        """
+        metadata = document["metadata"]
+        path = _path(kind, metadata["namespace"], metadata["name"]) + subresource
+        return await self._call("PATCH", path, [("fieldManager", FIELD_MANAGER)], document, _MERGE)
+
+    async def delete(self, kind: Kind, document: Document, grace: int | None = None) -> Document | None:
+        """This very object, not another of its name. None where it is gone. grace: seconds, for a pod."""
+        metadata = document["metadata"]
+        options: Document = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": metadata["uid"]}}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        try:
+            return await self._call("DELETE", _path(kind, metadata["namespace"], metadata["name"]), body=options)
+        except ApiError as error:
+            if error.status == 404 or (error.status == 409 and "uid" in error.message.lower()):
+                return None
+            raise
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]] | None = None,
+        body: Document | None = None,
+        content: str = "application/json",
+        timeout: float = _TIMEOUT,
+    ) -> Document:
+        headers = {"Accept": "application/json", "Content-Type": content}
+        try:
+            response = await self._client.call_api(
+                path,
+                method,
+                query_params=query or [],
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+            text = await response.text()
+        except aiohttp.ClientError as error:
+            # Without the error's own text: some quote the request.
+            raise ApiError(0, type(error).__name__, "the API server cannot be reached") from error
+        if not 200 <= response.status < 300:
+            raise _refusal(response.status, text, kind_is_secret="/secrets" in path)
+        answer: Document = json.loads(text)
+        return answer
+
+
+def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"{kind.group}{scope}/{kind.plural}" + (f"/{name}" if name else "")
+
+
+def _refusal(status: int, text: str, kind_is_secret: bool) -> ApiError:
+    try:
+        answer: Document = json.loads(text)
+    except ValueError:
+        answer = {}
+    # A refusal of a Secret can quote what is in it.
+    message = "left out" if kind_is_secret else str(answer.get("message", "no reason given"))[:2000]
+    return ApiError(status, str(answer.get("reason", "Unknown")), message)

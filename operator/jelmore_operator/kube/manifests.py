@@ -1,0 +1,161 @@
+"""What a session's resource and the installation's settings make of its objects: claim, Secret, pod. Pure: the same
+input gives the same documents.
+"""
+
+import base64
+import hashlib
+from typing import NamedTuple
+
+from jelmore_contract.events import encode_json
+from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credentials
+from jelmore_operator.agent_config import Places, agent_config
+from jelmore_operator.kube.api import Document
+from jelmore_operator.kube.containers import agent_container, claude_container, prepare_container
+from jelmore_operator.kube.names import labels, object_name
+from jelmore_operator.kube.pods import Record
+from jelmore_operator.kube.settings import PodSettings, Users
+from jelmore_operator.reconcile.winding import GRACE
+
+#: Where everything is in a pod.
+PLACES = Places(
+    nats_credentials="/etc/jelmore/nats.creds",
+    folder="/var/lib/jelmore",
+    socket="/run/jelmore/agent.sock",
+    socket_mode=0o660,  # the launcher is another user of the same group
+    nonce_file="/etc/jelmore/nonce",
+    workspace="/workspace",
+    claude="/usr/local/bin/claude",
+    claude_config_dir="/home/claude/.claude",
+    claude_tmp="/tmp",  # noqa: S108 - of the pod's own
+)
+
+
+class Pair(NamedTuple):
+    """User ids of a session's two containers; both have the group of Claude's."""
+
+    claude: int
+    agent: int
+
+
+def pair_of(session_id: str, users: Users) -> Pair:
+    """Always the same for a session, so that its volume's owners stay. Two sessions may meet in one pair: they share
+    limits that the kernel has by user, such as inotify's, and nothing else.
+    """
+    number = int.from_bytes(hashlib.sha256(session_id.encode()).digest()[:8]) % users.pairs
+    return Pair(users.base + 2 * number, users.base + 2 * number + 1)
+
+
+def credentials_of(resource: ClaudeSession, settings: PodSettings) -> Credentials:
+    return resource.spec.credentials or settings.credentials
+
+
+def claim(resource: ClaudeSession, settings: PodSettings) -> Document:
+    storage = resource.spec.workspace.storage
+    spec: Document = {
+        "accessModes": [settings.access_mode],
+        "resources": {"requests": {"storage": storage.size}},
+    }
+    if storage.storage_class_name is not None:
+        spec["storageClassName"] = storage.storage_class_name
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": _metadata(resource),
+        "spec": spec,
+    }
+
+
+class BusAccess(NamedTuple):
+    """url: as pods reach the bus. credentials: the text of a credentials file. nonce: for launcher and agent."""
+
+    url: str
+    credentials: str
+    nonce: str
+
+
+def secret(resource: ClaudeSession, bus: BusAccess) -> Document:
+    config = encode_json(agent_config(resource, bus.url, PLACES)).decode()
+    files = {"agent.json": config, "nats.creds": bus.credentials, "nonce": bus.nonce}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(resource),
+        "type": "Opaque",
+        "data": {name: base64.b64encode(text.encode()).decode() for name, text in files.items()},
+    }
+
+
+def pod(resource: ClaudeSession, settings: PodSettings, record: Record) -> Document:
+    pair = pair_of(resource.session_id, settings.users)
+    credentials = credentials_of(resource, settings)
+    own_secret = object_name(resource.metadata.name)
+    metadata = _metadata(resource)
+    metadata["annotations"] = record.annotations()
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {
+            "restartPolicy": "OnFailure",
+            "terminationGracePeriodSeconds": int(GRACE),
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": pair.claude,
+                "runAsGroup": pair.claude,
+                "fsGroup": pair.claude,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "initContainers": [
+                prepare_container(settings),
+                agent_container(settings, credentials, pair.agent),
+            ],
+            "containers": [claude_container(settings, credentials, own_secret, resource.spec.resources)],
+            "volumes": [
+                _volume(resource),
+                {"name": "run", "emptyDir": {}},
+                {"name": "tmp", "emptyDir": {}},
+                {"name": "secret", "secret": {"secretName": own_secret, "defaultMode": 0o440}},
+            ],
+            **_placement(resource),
+        },
+    }
+
+
+def _volume(resource: ClaudeSession) -> Document:
+    storage = resource.spec.workspace.storage
+    if storage.ephemeral:
+        return {"name": "session", "emptyDir": {"sizeLimit": storage.size}}
+    return {"name": "session", "persistentVolumeClaim": {"claimName": object_name(resource.metadata.name)}}
+
+
+def _placement(resource: ClaudeSession) -> Document:
+    template = resource.spec.pod_template
+    wanted: Document = {
+        "nodeSelector": template.node_selector,
+        "tolerations": [
+            each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in template.tolerations
+        ],
+        "runtimeClassName": template.runtime_class_name,
+        "priorityClassName": template.priority_class_name,
+    }
+    return {name: value for name, value in wanted.items() if value}
+
+
+def _metadata(resource: ClaudeSession) -> Document:
+    metadata = resource.metadata
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": metadata.name,
+        "uid": str(metadata.uid),
+        "controller": True,
+    }
+    return {
+        "name": object_name(metadata.name),
+        "namespace": metadata.namespace,
+        "labels": labels(resource.session_id),
+        "ownerReferences": [owner],
+    }

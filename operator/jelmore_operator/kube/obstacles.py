@@ -1,0 +1,134 @@
+"""What keeps a session's pod from running, while the cluster keeps trying: found in the pod, told so that a person
+knows what to do.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from jelmore_contract.resource import Credentials, CredentialsKind
+from jelmore_operator.kube.api import Document
+from jelmore_operator.reconcile.observed import Obstacle
+
+#: Seconds for the scheduler, and for a volume to be made, before their absence is worth a word: most come by then.
+PATIENCE = 5.0
+#: Seconds for images to be pulled and volumes to be attached, about which a pod's status says nothing.
+SLOW = 120.0
+_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
+_LONGEST = 2000
+
+KEYS: dict[CredentialsKind, tuple[str, ...]] = {
+    CredentialsKind.OAUTH_TOKEN: ("oauthToken",),
+    CredentialsKind.API_KEY: ("apiKey",),
+    CredentialsKind.GATEWAY: ("token", "baseUrl"),
+}
+
+
+class Place(NamedTuple):
+    """Of a session's pod: what the messages name."""
+
+    namespace: str
+    pod: str
+    credentials: Credentials
+
+    @property
+    def describe(self) -> str:
+        return f"`kubectl -n {self.namespace} describe pod {self.pod}` tells more"
+
+
+class Found(NamedTuple):
+    """look_again: seconds until something that does not count yet would."""
+
+    obstacle: Obstacle | None = None
+    look_again: float | None = None
+
+
+def find_obstacle(pod: Document, claim: Document | None, place: Place, now: datetime) -> Found:
+    age = (now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])).total_seconds()
+    status = pod.get("status", {})
+    unscheduled = _unscheduled(status)
+    if unscheduled is not None:
+        if age < PATIENCE:
+            return Found(look_again=PATIENCE - age)
+        return Found(_claim(claim, place) or _scheduling(unscheduled, place))
+    for waiting in _waiting(status):
+        if waiting["reason"] not in _ON_ITS_WAY:
+            return Found(_container(waiting, place))
+    if status.get("phase", "Pending") != "Pending":
+        return Found()
+    return Found(_slow(place)) if age >= SLOW else Found(look_again=SLOW - age)
+
+
+def _unscheduled(status: Document) -> str | None:
+    """The scheduler's message, where it has found no node."""
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return str(condition.get("message", condition.get("reason", "")))
+    return None
+
+
+def _claim(claim: Document | None, place: Place) -> Obstacle | None:
+    """A claim that waits for its first consumer waits for the scheduler, not the other way round."""
+    if claim is None:
+        return None
+    phase = claim.get("status", {}).get("phase", "Pending")
+    if phase == "Lost":
+        what = f"The volume of claim {place.pod} is lost: restore it, or delete the session."
+        return Obstacle("workspace", "ClaimLost", what)
+    storage = claim["spec"].get("storageClassName")
+    if phase == "Pending" and not storage:
+        what = (
+            f"Claim {place.pod} has no storage class, and the cluster no default one: make one the default, or delete "
+            "the session and make it with workspace.storage.storageClassName or ephemeral."
+        )
+        return Obstacle("workspace", "NoStorageClass", what)
+    return None
+
+
+def _scheduling(message: str, place: Place) -> Obstacle:
+    if "persistentvolumeclaim" in message.lower():
+        what = f"The session's volume is not there yet: {message[:_LONGEST]} " + (
+            f"`kubectl -n {place.namespace} describe pvc {place.pod}` tells more."
+        )
+        return Obstacle("workspace", "VolumePending", what)
+    what = f"No node takes the session's pod: {message[:_LONGEST]} It starts by itself once one does; {place.describe}."
+    return Obstacle("scheduling", "Unschedulable", what)
+
+
+def _waiting(status: Document) -> Iterator[Document]:
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        waiting = container.get("state", {}).get("waiting")
+        if waiting is not None:
+            yield {"container": container["name"], "image": container["image"], "reason": "", "message": "", **waiting}
+
+
+def _container(waiting: Document, place: Place) -> Obstacle:
+    reason, message = str(waiting["reason"]), str(waiting["message"])[:_LONGEST]
+    if reason in _IMAGE:
+        what = f"The image {waiting['image']} cannot be pulled ({reason}): {message or 'no reason given'}"
+        return Obstacle("image", "ImagePullProblem", f"{what}. It is tried again by itself; {place.describe}.")
+    if reason == "CreateContainerConfigError" and "secret" in message.lower():
+        return _secret(message, place)
+    what = f"Container {waiting['container']} does not start ({reason}): {message or 'no reason given'}"
+    return Obstacle("other", reason, f"{what}. It is tried again by itself; {place.describe}.")
+
+
+def _secret(message: str, place: Place) -> Obstacle:
+    name, kind = place.credentials.secret_name, place.credentials.kind
+    if f'"{place.pod}"' in message or f"/{place.pod}" in message:
+        what = f"The session's own Secret {place.pod} is gone: delete the pod {place.pod}, and both are made again."
+        return Obstacle("other", "SecretMissing", what)
+    keys = KEYS[kind]
+    literals = " ".join(f"--from-literal={key}=..." for key in keys)
+    what = (
+        f"The Secret {name} in namespace {place.namespace} must hold {' and '.join(keys)}, the session's credentials "
+        f"({message}): `kubectl -n {place.namespace} create secret generic {name} {literals}`. The session starts by "
+        "itself once it does."
+    )
+    return Obstacle("credentials", "CredentialsMissing", what)
+
+
+def _slow(place: Place) -> Obstacle:
+    what = f"The session's pod has not started within {SLOW:.0f} s: its image is being pulled, or its volume attached"
+    return Obstacle("other", "SlowStart", f"{what}; {place.describe}.")

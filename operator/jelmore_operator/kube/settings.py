@@ -1,0 +1,149 @@
+"""What the operator of a cluster is told: environment variables, all beginning with JELMORE_."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jelmore_contract.resource import Credentials, CredentialsKind
+from jelmore_operator.identity import Identity
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany")
+#: The largest uid that container runtimes take.
+_MOST_UID = 2**31 - 1
+
+
+class SettingsError(ValueError):
+    """One sentence that names the variable and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """url: the operator's own way. session_url: how pods reach the bus. credentials: file with a user of CORE. One of
+    `identity`, which makes each session a user of its own, and `shared`, the text of a credentials file for all.
+    """
+
+    url: str
+    session_url: str
+    credentials: Path
+    identity: Identity | None = None
+    shared: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Pairs of user ids: session n of `pairs` gets base + 2n (Claude) and base + 2n + 1 (agent)."""
+
+    base: int = 1_000_000_000
+    pairs: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What all sessions' pods have in common. credentials: for sessions that name none. anthropic_base_url: where
+    sessions without a gateway of their own go instead of Anthropic; "" for Anthropic.
+    """
+
+    image: str
+    credentials: Credentials
+    pull_policy: str = "IfNotPresent"
+    anthropic_base_url: str = ""
+    users: Users = Users()
+    access_mode: str = "ReadWriteOnce"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """namespace: the operator's own, where its Lease is. namespaces: those of the sessions; none for all."""
+
+    namespace: str
+    namespaces: tuple[str, ...]
+    bus: Bus
+    pods: PodSettings
+
+
+def read_settings(environment: Mapping[str, str]) -> OperatorSettings:
+    """Raises SettingsError."""
+    env = _Environment(environment)
+    namespaces = tuple(name.strip() for name in env.get("NAMESPACES", "").split(",") if name.strip())
+    for name in namespaces:
+        _check_namespace("NAMESPACES", name)
+    namespace = env.require("NAMESPACE", "the operator's own namespace, where its Lease is")
+    _check_namespace("NAMESPACE", namespace)
+    return OperatorSettings(namespace, namespaces, _bus(env), _pods(env))
+
+
+class _Environment:
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def get(self, name: str, default: str) -> str:
+        return self._variables.get(f"JELMORE_{name}", "") or default
+
+    def require(self, name: str, what: str) -> str:
+        if value := self.get(name, ""):
+            return value
+        raise SettingsError(f"JELMORE_{name} is not set: it is {what}.")
+
+    def choose(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.get(name, default)
+        if value not in choices:
+            raise SettingsError(f"JELMORE_{name} is {value!r}: it must be one of {', '.join(choices)}.")
+        return value
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.get(name, str(default))
+        if not value.isascii() or not value.isdecimal() or not least <= int(value) <= most:
+            raise SettingsError(f"JELMORE_{name} is {value!r}: it must be a number from {least} to {most}.")
+        return int(value)
+
+    def read(self, name: str, what: str) -> str:
+        """The text of the file that the variable names."""
+        path = Path(self.require(name, what))
+        try:
+            return path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no text"
+            raise SettingsError(f"JELMORE_{name}: {path} cannot be read ({reason}).") from None
+
+
+def _check_namespace(variable: str, name: str) -> None:
+    if not _NAMESPACE.fullmatch(name):
+        raise SettingsError(f"JELMORE_{variable}: {name!r} is no name of a namespace.")
+
+
+def _bus(env: _Environment) -> Bus:
+    url = env.require("NATS_URL", "where NATS is, such as nats://nats.nats:4222")
+    env.read("NATS_CREDENTIALS", "the credentials file of a user in NATS' account CORE")
+    credentials = Path(env.get("NATS_CREDENTIALS", ""))
+    keys = env.get("NATS_IDENTITY", "")
+    if bool(keys) == bool(env.get("NATS_SHARED_CREDENTIALS", "")):
+        raise SettingsError(
+            "Set one of JELMORE_NATS_IDENTITY (the file nats-keys.json, so that each session is a user of its own; "
+            "`python -m jelmore_operator.identity` makes it) and JELMORE_NATS_SHARED_CREDENTIALS (a credentials file "
+            "for all sessions)."
+        )
+    session_url = env.get("SESSION_NATS_URL", url)
+    if not keys:
+        return Bus(url, session_url, credentials, shared=env.read("NATS_SHARED_CREDENTIALS", ""))
+    try:
+        return Bus(url, session_url, credentials, Identity.load(Path(keys)))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"JELMORE_NATS_IDENTITY: {error}.") from None
+
+
+def _pods(env: _Environment) -> PodSettings:
+    kinds = tuple(str(kind) for kind in CredentialsKind)
+    kind = CredentialsKind(env.choose("CREDENTIALS_KIND", kinds, CredentialsKind.OAUTH_TOKEN))
+    base = env.number("UID_BASE", Users().base, 1000, _MOST_UID - 2)
+    most = (_MOST_UID - base) // 2
+    return PodSettings(
+        image=env.require("SESSION_IMAGE", "the image of sessions' pods"),
+        credentials=Credentials(secret_name=env.get("CREDENTIALS_SECRET", "claude-credentials"), kind=kind),
+        pull_policy=env.choose("IMAGE_PULL_POLICY", _PULL_POLICIES, "IfNotPresent"),
+        anthropic_base_url=env.get("ANTHROPIC_BASE_URL", ""),
+        users=Users(base, env.number("UID_COUNT", min(Users().pairs, most), 1, most)),
+        access_mode=env.choose("STORAGE_ACCESS_MODE", _ACCESS_MODES, "ReadWriteOnce"),
+    )
