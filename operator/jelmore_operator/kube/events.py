@@ -44,6 +44,8 @@ def event_of(observed: Observed, action: Action) -> Happened | None:
             return Happened("Failed", message or "The session cannot go on.", warning=True)
         case PublishTerminated():
             return Happened("Deleted", "The session ended; its log stays readable.")
+        case KillRuntime() if observed.runtime.obstacle is not None:
+            return Happened("Replaced", "The pod, which could not start, is made again of what the session says now.")
         case KillRuntime():
             return Happened("Killed", "The pod did not end in time and was ended at once.", warning=True)
         case WriteStatus():

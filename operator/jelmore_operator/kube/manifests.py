@@ -11,7 +11,7 @@ from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credenti
 from jelmore_operator.agent_config import Places, agent_config
 from jelmore_operator.kube.api import Document
 from jelmore_operator.kube.containers import agent_container, claude_container, prepare_container
-from jelmore_operator.kube.names import labels, object_name
+from jelmore_operator.kube.names import MADE_OF, labels, object_name
 from jelmore_operator.kube.pods import Record
 from jelmore_operator.kube.settings import PodSettings, Users
 from jelmore_operator.reconcile.winding import GRACE
@@ -86,41 +86,42 @@ def secret(resource: ClaudeSession, bus: BusAccess) -> Document:
 
 
 def pod(resource: ClaudeSession, settings: PodSettings, record: Record) -> Document:
+    spec = _pod_spec(resource, settings)
+    metadata = _metadata(resource)
+    digest = hashlib.sha256(encode_json(spec)).hexdigest()[:16]
+    metadata["annotations"] = {**record.annotations(), MADE_OF: digest}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
     pair = pair_of(resource.session_id, settings.users)
     credentials = credentials_of(resource, settings)
     own_secret = object_name(resource.metadata.name)
-    metadata = _metadata(resource)
-    metadata["annotations"] = record.annotations()
     return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "spec": {
-            "restartPolicy": "OnFailure",
-            "terminationGracePeriodSeconds": int(GRACE),
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": pair.claude,
-                "runAsGroup": pair.claude,
-                "fsGroup": pair.claude,
-                "fsGroupChangePolicy": "OnRootMismatch",
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "initContainers": [
-                prepare_container(settings),
-                agent_container(settings, credentials, pair.agent),
-            ],
-            "containers": [claude_container(settings, credentials, own_secret, resource.spec.resources)],
-            "volumes": [
-                _volume(resource),
-                {"name": "run", "emptyDir": {}},
-                {"name": "tmp", "emptyDir": {}},
-                {"name": "secret", "secret": {"secretName": own_secret, "defaultMode": 0o440}},
-            ],
-            **_placement(resource),
+        "restartPolicy": "OnFailure",
+        "terminationGracePeriodSeconds": int(GRACE),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": pair.claude,
+            "runAsGroup": pair.claude,
+            "fsGroup": pair.claude,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
+        "initContainers": [
+            prepare_container(settings),
+            agent_container(settings, credentials, pair.agent),
+        ],
+        "containers": [claude_container(settings, credentials, own_secret, resource.spec.resources)],
+        "volumes": [
+            _volume(resource),
+            {"name": "run", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "secret", "secret": {"secretName": own_secret, "defaultMode": 0o440}},
+        ],
+        **_placement(resource),
     }
 
 

@@ -5,6 +5,7 @@ whoever reconciles.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import ClaudeSession
@@ -78,7 +79,14 @@ def logs_of(resource: ClaudeSession) -> str:
     return f"`kubectl -n {metadata.namespace} logs {object_name(metadata.name)} --all-containers --prefix`"
 
 
-def runtime_of(resource: ClaudeSession, pod: Document | None, record: Record, obstacle: Obstacle | None) -> Runtime:
+class Hindered(NamedTuple):
+    """outdated: the pod would be made otherwise now. Of a pod that runs it does not matter: its next run is another."""
+
+    by: Obstacle | None = None
+    outdated: bool = False
+
+
+def runtime_of(resource: ClaudeSession, pod: Document | None, record: Record, hindered: Hindered) -> Runtime:
     """pod: None where there is none of the session's own. A pod has both or none of launcher and agent: what ends in
     it alone is started again by its kubelet.
     """
@@ -86,11 +94,12 @@ def runtime_of(resource: ClaudeSession, pod: Document | None, record: Record, ob
     return Runtime(
         launcher=lives,
         agent=lives,
+        agent_stale=hindered.outdated,
         stopping_since=stopping_since(pod) if pod is not None and lives else None,
         starts=record.starts,
         report_seq=record.report_seq,
         run_before=record.run_before,
         logs=logs_of(resource),
         pod=pod["metadata"]["name"] if pod is not None and lives else None,
-        obstacle=obstacle,
+        obstacle=hindered.by,
     )

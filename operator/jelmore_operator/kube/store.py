@@ -77,7 +77,7 @@ class Store:
     def kind(self, kind: Kind) -> Seen:
         return {SESSIONS: self.sessions, PODS: self.pods, CLAIMS: self.claims}[kind]
 
-    def keys(self) -> list[SessionKey]:
+    def known(self) -> list[SessionKey]:
         return list(self._resources)
 
     def resource(self, key: SessionKey) -> ClaudeSession | None:

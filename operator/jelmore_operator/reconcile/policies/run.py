@@ -4,8 +4,8 @@ from datetime import datetime
 
 from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile import backoff
-from jelmore_operator.reconcile.observed import Observed, Obstacle
-from jelmore_operator.reconcile.plan import Action, RestartAgent, StartRuntime, StopReason, Verdict
+from jelmore_operator.reconcile.observed import Observed, Obstacle, Runtime
+from jelmore_operator.reconcile.plan import Action, KillRuntime, RestartAgent, StartRuntime, StopReason, Verdict
 from jelmore_operator.reconcile.policies.failure import ADVICE
 from jelmore_operator.reconcile.winding import wind_down
 
@@ -20,7 +20,7 @@ def run(observed: Observed, now: datetime) -> Verdict:
         winding = wind_down(observed, now, StopReason.HIBERNATED)
         return Verdict("Starting", winding.actions, requeue=winding.requeue)
     if runtime.launcher and runtime.agent:
-        return _kept(runtime.obstacle) if runtime.obstacle else _running(observed)
+        return _running(observed) if runtime.obstacle is None else _waiting(runtime, runtime.obstacle)
     fresh = not runtime.alive and (resting or _ended(observed) or not runtime.starts)
     start: Action = StartRuntime(fresh) if not runtime.launcher or _ended(observed) else RestartAgent(crashed=True)
     state = SessionState.PENDING if resting else None
@@ -33,6 +33,11 @@ def run(observed: Observed, now: datetime) -> Verdict:
         return _crash_looping(observed, now)
     pause = backoff.wait(runtime.starts, now)
     return Verdict("Starting", () if pause else (start,), state, requeue=pause or None)
+
+
+def _waiting(runtime: Runtime, obstacle: Obstacle) -> Verdict:
+    """Nothing of it runs yet that would be lost: what was changed to help it counts at once."""
+    return _kept(obstacle, (KillRuntime(),) if runtime.agent_stale else ())
 
 
 def _kept(obstacle: Obstacle, actions: tuple[Action, ...] = ()) -> Verdict:

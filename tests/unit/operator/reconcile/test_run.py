@@ -4,7 +4,7 @@ import pytest
 
 from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile.observed import Observed, Obstacle, Runtime
-from jelmore_operator.reconcile.plan import Action, RestartAgent, StartRuntime
+from jelmore_operator.reconcile.plan import Action, KillRuntime, RestartAgent, StartRuntime
 from jelmore_operator.reconcile.policies.run import run
 from tests.support.observations import (
     AT_REST,
@@ -93,6 +93,11 @@ def test_what_the_platform_tries_by_itself_is_waited_for_and_shown(runtime: Runt
     assert (verdict.state, verdict.reason, verdict.message) == (SessionState.PENDING, PULL.reason, PULL.message)
     assert not verdict.failed_anew
     assert [type(action) for action in verdict.actions] == ([] if runtime.alive else [StartRuntime])
+
+
+def test_what_cannot_start_is_made_again_of_what_was_changed() -> None:
+    verdict = run(observed(resource(), runtime=running(obstacle=PULL, agent_stale=True)), NOW)
+    assert verdict.actions == (KillRuntime(),)
 
 
 @pytest.mark.parametrize("runtime", [running(agent=False, starts=MANY), Runtime(starts=MANY, spooled=True)])

@@ -1,0 +1,106 @@
+"""What happens in the cluster, watched by kopf: every change of a session, a pod or a claim, into the store.
+
+kopf runs in a thread of its own: it ends all tasks of its event loop when it ends, and it ends when a watch is refused.
+Then it is started again, and a list of all makes up for what was missed.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+
+from jelmore_operator.kube.api import CLAIMS, PODS, SESSIONS, Document, Kind
+from jelmore_operator.kube.names import SESSION_LABEL
+from jelmore_operator.kube.store import Store
+
+logger = logging.getLogger(__name__)
+
+_WATCHED = {
+    SESSIONS: ("jelmore.dev", "v1alpha1", "claudesessions"),
+    PODS: ("", "v1", "pods"),
+    CLAIMS: ("", "v1", "persistentvolumeclaims"),
+}
+_SERVER_TIMEOUT = 300  # seconds of one watch; then it goes on from where it was
+_FIRST_RETRY = 0.5  # seconds until kopf is started again, doubled each time
+_MOST_RETRY = 30.0
+
+
+class Intake:
+    """`namespaces`: none for all."""
+
+    def __init__(self, store: Store, namespaces: tuple[str, ...]) -> None:
+        self._store = store
+        self._namespaces = namespaces
+
+    async def run(self, relist: Callable[[], Awaitable[None]]) -> None:
+        """Never returns. `relist` is called before kopf is started again."""
+        delay = _FIRST_RETRY
+        while True:
+            started = asyncio.get_running_loop().time()
+            await self._watch()
+            if asyncio.get_running_loop().time() - started > _MOST_RETRY:
+                delay = _FIRST_RETRY
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _MOST_RETRY)
+            await relist()
+
+    async def _watch(self) -> None:
+        """Until kopf ends, which it does only when something is wrong."""
+        stop = threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def deliver(kind: Kind, change: str | None, document: Document) -> None:
+            loop.call_soon_threadsafe(self._take, kind, change, document)
+
+        watching = asyncio.create_task(asyncio.to_thread(_serve, deliver, self._namespaces, stop))
+        try:
+            await asyncio.shield(watching)
+        except asyncio.CancelledError:
+            stop.set()
+            await watching
+            raise
+        except Exception as error:
+            logger.warning("watching failed, trying again", extra={"error": repr(error)})
+
+    def _take(self, kind: Kind, change: str | None, document: Document) -> None:
+        seen = self._store.kind(kind)
+        if change == "DELETED":
+            seen.remove(document)
+        else:
+            seen.put(document)
+
+
+def _serve(
+    deliver: Callable[[Kind, str | None, Document], None], namespaces: tuple[str, ...], stop: threading.Event
+) -> None:
+    """kopf, in this thread, until `stop` or an error. It writes nothing: no finalizer, annotation, Event or peering."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(kopf.login_via_async_client)
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = _SERVER_TIMEOUT
+    for kind, selector in _WATCHED.items():
+        kopf.on.event(*selector, registry=registry)(_handler(kind, deliver))
+        if kind is not SESSIONS:
+            settings.watching.label_selectors[selector] = SESSION_LABEL
+    asyncio.run(
+        kopf.operator(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=stop,
+        )
+    )
+
+
+def _handler(kind: Kind, deliver: Callable[[Kind, str | None, Document], None]) -> Callable[..., Awaitable[None]]:
+    async def handle(event: kopf.RawEvent, **_: Any) -> None:
+        deliver(kind, event["type"], dict(event["object"]))
+
+    return handle
