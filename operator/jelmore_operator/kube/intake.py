@@ -23,6 +23,8 @@ _WATCHED = {
     PODS: ("", "v1", "pods"),
     CLAIMS: ("", "v1", "persistentvolumeclaims"),
 }
+_TIMEOUT = 10.0  # seconds of any other request
+_BACKOFFS = (0.5, 1, 2, 4)  # seconds between tries; then it ends, and is started again
 _SERVER_TIMEOUT = 300  # seconds of one watch; then it goes on from where it was
 _FIRST_RETRY = 0.5  # seconds until kopf is started again, doubled each time
 _MOST_RETRY = 30.0
@@ -82,6 +84,8 @@ def _serve(
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    settings.networking.request_timeout = _TIMEOUT
+    settings.networking.error_backoffs = _BACKOFFS
     settings.watching.server_timeout = _SERVER_TIMEOUT
     for kind, selector in _WATCHED.items():
         kopf.on.event(*selector, registry=registry)(_handler(kind, deliver))

@@ -20,6 +20,7 @@ BUS_IDENTITY = "BusIdentity"
 STALLED = "Stalled"
 
 
+_LONGEST = 4096
 _SHARED = (
     "All sessions share one user of the bus, so that each could read and write the others' logs: set NATS up with "
     "`python -m jelmore_operator.identity`."
@@ -50,6 +51,11 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
     return found
 
 
+def cut[T: str | None](message: T) -> T | str:
+    """No longer than a resource may hold: the API server refuses a whole write for one message."""
+    return message if message is None or len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+
+
 def _obstacle(observed: Observed, kind: ObstacleKind) -> str | None:
     obstacle = observed.runtime.obstacle
     return obstacle.message if obstacle is not None and obstacle.kind == kind else None
@@ -65,4 +71,4 @@ def _condition(
     status: Literal["True", "False"] = "True" if holds else "False"
     last = find(before, kind)
     since = last.last_transition_time if last is not None and last.status == status else now
-    return Condition(type=kind, status=status, reason=reason, message=message, last_transition_time=since)
+    return Condition(type=kind, status=status, reason=reason, message=cut(message), last_transition_time=since)

@@ -5,7 +5,7 @@ from datetime import datetime
 from jelmore_contract.report import Report
 from jelmore_contract.resource import Blocked, GitStatus, SessionStatus, UsageStatus, WaitingForStatus
 from jelmore_contract.states import Phase, SessionState
-from jelmore_operator.reconcile.conditions import conditions
+from jelmore_operator.reconcile.conditions import conditions, cut
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import Action, PublishCreated, PublishState, Verdict, WriteStatus
 
@@ -61,7 +61,7 @@ def mirror(observed: Observed, verdict: Verdict, now: datetime) -> SessionStatus
             "waiting_for": _waiting_for(own) if state is SessionState.WAITING_INPUT else None,
             "blocked": None,
             "pod_name": observed.runtime.pod,
-            "message": verdict.message or (own.message if own else None),
+            "message": cut(verdict.message or (own.message if own else None)),
             "conditions": conditions(observed, verdict, state, now),
             "observed_generation": observed.resource.metadata.generation,
         }

@@ -1,0 +1,242 @@
+"""The operator before a real API server: what it makes of a resource, and what it does when anything goes wrong.
+
+About objects alone: the image of these sessions has nothing of Jelmore's in it, so that none of them ever runs.
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jelmore_contract.events import encode_json
+from jelmore_contract.subjects import STREAM, SessionKey, event_subject, report_subject
+from tests.support.kube_operator import KubeOperator, Objects, session_manifest, until
+from tests.support.kube_proxy import KubeProxy
+from tests.support.observations import report
+from tests.support.own_nats import OwnNats
+
+type Kubectl = Callable[..., str]
+
+
+def create(kubectl: Kubectl, objects: Objects, name: str = "a", **spec: Any) -> None:
+    kubectl("apply", "-f", "-", input=session_manifest(objects.namespace, name, **spec))
+
+
+def kinds(objects: Objects) -> dict[str, int]:
+    """How many there are of each kind that a session owns, and of sessions."""
+    return {kind: len(objects.all(kind)) for kind in ("pods", "pvc", "secrets", "claudesessions")}
+
+
+ONE = {"pods": 1, "pvc": 1, "secrets": 1, "claudesessions": 1}
+NONE = dict.fromkeys(ONE, 0)
+
+
+async def test_a_session_becomes_one_pod(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, proxy: KubeProxy
+) -> None:
+    await kube_operator.start()
+    create(kubectl, objects)
+    await until(lambda: objects.status().get("message") is not None)
+    paths = [write.rpartition(objects.namespace)[2] for write in proxy.writes]
+    assert paths[:5] == [
+        "/claudesessions/a",
+        "/persistentvolumeclaims/claude-a",
+        "/secrets/claude-a",
+        "/pods",
+        "/claudesessions/a/status",
+    ]
+    assert kinds(objects) == ONE
+    status = objects.status()
+    assert (status["state"], status["podName"]) == ("pending", "claude-a")
+    assert objects.conditions() == {
+        "Ready": "False",
+        "AgentConnected": "False",
+        "WorkspaceReady": "True",
+        "CredentialsReady": "True",
+        "Durable": "True",
+        "BusIdentity": "True",
+    }
+    assert objects.events()[0] == "Started"
+
+
+async def test_killed_at_every_write_of_a_create_it_comes_to_the_same_end(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, proxy: KubeProxy, own_namespace: str
+) -> None:
+    cases = [(number, done) for number in range(1, 6) for done in (False, True)]
+    for number, done in cases:
+        name = f"k{number}{'after' if done else 'before'}"
+        proxy.writes.clear()
+
+        def kill(at: int, has: bool, number: int = number, done: bool = done) -> bool:
+            if (at, has) == (number, done):
+                kube_operator.kill()
+            return (at, has) != (number, done)
+
+        proxy.on_write = kill
+        killed = await kube_operator.start()
+        create(kubectl, objects, name)
+        assert await asyncio.wait_for(killed.wait(), 30) == -signal.SIGKILL
+        proxy.on_write = lambda at, has: True
+        # Nobody holds it any more; in life one waits until it has run out.
+        kubectl("-n", own_namespace, "delete", "lease", "jelmore-operator", "--ignore-not-found")
+        again = await kube_operator.start()
+        await until(lambda name=name: objects.status(name).get("message") is not None)  # type: ignore[misc]
+        assert kinds(objects) == ONE
+        session = objects.get("claudesessions", name)
+        assert session is not None
+        assert session["metadata"]["finalizers"] == ["jelmore.dev/session"]
+        kubectl("-n", objects.namespace, "delete", "claudesession", name)
+        await until(lambda: kinds(objects) == NONE)
+        again.terminate()
+        assert await asyncio.wait_for(again.wait(), 20) == 0
+
+
+async def test_a_pod_that_is_deleted_is_made_again_on_the_same_volume(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl
+) -> None:
+    await kube_operator.start()
+    create(kubectl, objects)
+    await until(lambda: objects.status().get("podName") is not None)
+    before = [objects.all(kind)[0]["metadata"]["uid"] for kind in ("pods", "pvc")]
+    kubectl("-n", objects.namespace, "delete", "pod", "claude-a")
+    await until(lambda: [pod["metadata"]["uid"] for pod in objects.all("pods")] not in ([], before[:1]))
+    assert objects.all("pvc")[0]["metadata"]["uid"] == before[1]
+    assert kinds(objects) == ONE
+
+
+async def test_a_session_that_is_deleted_leaves_its_log(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, bus: OwnNats
+) -> None:
+    await kube_operator.start()
+    create(kubectl, objects, query="hello")
+    await until(lambda: objects.status().get("podName") is not None)
+    key = key_of(objects)
+    kubectl("-n", objects.namespace, "delete", "claudesession", "a", "--timeout=60s")
+    await until(lambda: kinds(objects) == NONE)
+    assert "Deleted" in objects.events()
+    client = await bus.connect()
+    for event in ("session.created", "session.terminated"):
+        message = await client.jetstream().get_last_msg(STREAM, event_subject(key, event))
+        assert json.loads(message.data or b"")["session_id"] == key.session_id
+    assert await client.jetstream().consumers_info(STREAM) == []
+    await client.close()
+
+
+def key_of(objects: Objects, name: str = "a") -> SessionKey:
+    session = objects.get("claudesessions", name)
+    assert session is not None
+    return SessionKey(objects.namespace, session["metadata"]["uid"])
+
+
+@pytest.mark.slow
+async def test_a_namespace_goes_though_the_bus_is_away(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, bus: OwnNats
+) -> None:
+    await kube_operator.start()
+    create(kubectl, objects)
+    await until(lambda: objects.status().get("podName") is not None)
+    client = await bus.connect()
+    await client.jetstream().publish(report_subject(key_of(objects)), encode_json(report()))
+    await client.close()
+    bus.kill()
+    kubectl("delete", "namespace", objects.namespace, "--wait=false")
+    await until(lambda: objects.namespace not in kubectl("get", "namespaces", "-o", "name"), 90)
+
+
+async def test_what_no_node_takes_is_told_and_starts_by_itself(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl
+) -> None:
+    await kube_operator.start()
+    label = f"jelmore.dev/{objects.namespace}"
+    create(kubectl, objects, podTemplate={"nodeSelector": {label: "yes"}})
+    await until(lambda: "No node takes" in str(objects.status().get("message")))
+    assert objects.status()["state"] == "pending"
+    pod = objects.all("pods")[0]["metadata"]["uid"]
+    (node,) = kubectl("get", "nodes", "-o", "name").split()
+    kubectl("label", node, f"{label}=yes")
+    try:
+        await until(lambda: "No node takes" not in str(objects.status().get("message")))
+    finally:
+        kubectl("label", node, f"{label}-")
+    assert [each["metadata"]["uid"] for each in objects.all("pods")] == [pod]
+    assert objects.events()[:2] == ["Started", "Unschedulable"]
+
+
+async def test_an_image_that_cannot_be_had_is_told_and_the_pod_made_again_with_one_that_can(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl
+) -> None:
+    plain = kube_operator.environment["JELMORE_SESSION_IMAGE"]
+    kube_operator.environment["JELMORE_SESSION_IMAGE"] = "docker.io/library/there-is-none:test"
+    first = await kube_operator.start()
+    create(kubectl, objects)
+    await until(lambda: "cannot be pulled" in str(objects.status().get("message")))
+    assert "ImagePullProblem" in objects.events()
+    first.terminate()
+    assert await asyncio.wait_for(first.wait(), 20) == 0
+    kube_operator.environment["JELMORE_SESSION_IMAGE"] = plain
+    await kube_operator.start()
+    await until(lambda: "cannot be pulled" not in str(objects.status().get("message")), 60)
+    assert objects.all("pods")[0]["spec"]["containers"][0]["image"] == plain
+    assert kinds(objects) == ONE
+
+
+@pytest.mark.parametrize("status", [409, 410, 429, 500, 503])
+async def test_what_the_api_server_refuses_for_now_is_tried_again(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, proxy: KubeProxy, status: int
+) -> None:
+    refused: list[str] = []
+
+    def refuse(method: str, path: str) -> int:
+        if method == "GET" or path in refused or "leases" in path:
+            return 0
+        refused.append(path)
+        return status
+
+    proxy.refuse = refuse
+    operator = await kube_operator.start()
+    create(kubectl, objects)
+    await until(lambda: objects.status().get("podName") is not None)
+    assert len(refused) >= 5
+    assert kinds(objects) == ONE
+    assert operator.returncode is None
+
+
+@pytest.mark.slow
+async def test_of_two_operators_one_works_and_the_other_takes_over(
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, own_namespace: str
+) -> None:
+    first = await kube_operator.start()
+    await until(lambda: holder(kubectl, own_namespace) != "")
+    before = holder(kubectl, own_namespace)
+    second = await kube_operator.start()
+    await until(lambda: any("another operator holds" in line["message"] for line in kube_operator.logged()))
+    first.kill()
+    create(kubectl, objects)
+    await until(lambda: holder(kubectl, own_namespace) not in ("", before))
+    await until(lambda: objects.status().get("podName") is not None)
+    assert kinds(objects) == ONE
+    third = await kube_operator.start()
+    second.terminate()
+    assert await asyncio.wait_for(second.wait(), 20) == 0
+    # One that ends as it is asked to lets go, and nobody waits for the Lease to run out.
+    await until(lambda: holder(kubectl, own_namespace) != "", 10)
+    assert third.returncode is None
+
+
+def holder(kubectl: Kubectl, namespace: str) -> str:
+    leases = json.loads(kubectl("-n", namespace, "get", "leases", "-o", "json"))["items"]
+    return str(leases[0]["spec"]["holderIdentity"]) if leases else ""
+
+
+async def test_an_operator_that_loses_its_lease_ends(
+    kube_operator: KubeOperator, kubectl: Kubectl, own_namespace: str
+) -> None:
+    operator = await kube_operator.start()
+    await until(lambda: holder(kubectl, own_namespace) != "")
+    patch = json.dumps({"spec": {"holderIdentity": "somebody-else"}})
+    kubectl("-n", own_namespace, "patch", "lease", "jelmore-operator", "--type=merge", "-p", patch)
+    assert await asyncio.wait_for(operator.wait(), 20) == 1
+    assert kube_operator.logged()[-1]["message"] == "ending: another operator has the Lease"
