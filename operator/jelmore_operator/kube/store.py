@@ -25,6 +25,12 @@ def name_of(document: Document) -> Name:
     return Name(document["metadata"]["namespace"], document["metadata"]["name"])
 
 
+def _lean(document: Document) -> Document:
+    """Without the record of who set which field, which can be the larger part of it."""
+    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
+    return {**document, "metadata": metadata}
+
+
 class Seen:
     """The objects of one kind. `on_change` is called with the name and the object (the last one, of one that went)."""
 
@@ -40,8 +46,8 @@ class Seen:
         name = name_of(document)
         known = self._known.get(name)
         if known is None or version_of(known) < version_of(document):
-            self._known[name] = document
-            self._on_change(name, document)
+            self._known[name] = _lean(document)
+            self._on_change(name, self._known[name])
 
     def remove(self, document: Document) -> None:
         """One that was seen to go; another of its name that came later stays."""

@@ -1,0 +1,77 @@
+"""Which changes a person hears of, and in which words."""
+
+import json
+
+import pytest
+
+from jelmore_contract.states import SessionState
+from jelmore_operator.kube.events import event_document, event_of
+from jelmore_operator.reconcile.decide import decide
+from jelmore_operator.reconcile.observed import Observed, Obstacle
+from jelmore_operator.reconcile.plan import (
+    Action,
+    KillRuntime,
+    PublishCreated,
+    PublishState,
+    PublishTerminated,
+    StartRuntime,
+    StopReason,
+    StopRuntime,
+    WriteStatus,
+)
+from tests.support.observations import ENDED, NOW, RUNNING, observed, report, resource, running
+
+PULL = Obstacle("image", "ImagePullProblem", "The image x cannot be pulled.")
+
+TOLD: dict[str, tuple[Observed, Action, str | None, bool]] = {
+    "the first start": (observed(), StartRuntime(True), "Started", False),
+    "a later start": (observed(last=report(run=2)), StartRuntime(False), "Resumed", False),
+    "sleep": (observed(last=ENDED), PublishState(SessionState.HIBERNATED), "Hibernated", False),
+    "failure": (observed(), PublishState(SessionState.FAILED, "Why."), "Failed", True),
+    "the end": (observed(), PublishTerminated(StopReason.DELETED), "Deleted", False),
+    "a kill": (observed(runtime=RUNNING), KillRuntime(), "Killed", True),
+    "another try": (observed(runtime=running(obstacle=PULL)), KillRuntime(), "Replaced", False),
+    "waking": (observed(), PublishState(SessionState.PENDING), None, False),
+    "stopping": (observed(runtime=RUNNING), StopRuntime(StopReason.SUSPENDED), None, False),
+    "being new": (observed(), PublishCreated(), None, False),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_told(case: str) -> None:
+    seen, action, reason, warning = TOLD[case]
+    happened = event_of(seen, action)
+    assert (happened and happened.reason) == reason
+    assert happened is None or happened.warning is warning
+
+
+def _write(seen: Observed) -> WriteStatus:
+    return next(action for action in decide(seen, NOW).actions if isinstance(action, WriteStatus))
+
+
+def test_an_obstacle_is_told_once() -> None:
+    seen = observed(runtime=running(obstacle=PULL))
+    write = _write(seen)
+    happened = event_of(seen, write)
+    assert happened is not None
+    assert (happened.reason, happened.message, happened.warning) == ("ImagePullProblem", PULL.message, True)
+    told = resource().model_copy(update={"status": write.status})
+    other = Obstacle("image", "ImagePullProblem", "The image x cannot be pulled, still.")
+    seen = observed(told, runtime=running(obstacle=other))
+    assert event_of(seen, _write(seen)) is None
+
+
+def test_a_status_without_an_obstacle_is_no_event() -> None:
+    seen = observed(last=report(), runtime=RUNNING)
+    assert event_of(seen, _write(seen)) is None
+
+
+def test_an_event_is_about_its_session_and_no_longer_than_may_be() -> None:
+    happened = event_of(observed(), PublishState(SessionState.FAILED, "x" * 5000))
+    assert happened is not None
+    document = event_document(resource(), happened, NOW)
+    assert document["involvedObject"]["name"] == "a"
+    assert document["type"] == "Warning"
+    assert len(document["message"]) == 1024
+    assert document["metadata"]["name"] != event_document(resource(), happened, NOW)["metadata"]["name"]
+    assert json.loads(json.dumps(document)) == document
