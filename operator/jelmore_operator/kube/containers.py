@@ -12,6 +12,10 @@ _PROXY = "http://127.0.0.1:8377"
 #: Claude Code wants a key before it calls a proxy; the proxy puts the real one in.
 _PLACEHOLDER = "placeholder"
 
+SOCKET = "/run/jelmore/agent.sock"
+_END_IN = "15"  # seconds of the pod's grace for Claude Code; the rest is the agent's
+_ALONE = "600"  # seconds after which a launcher without any agent gives up
+
 _SPOOL = {"name": "session", "subPath": "spool", "mountPath": "/var/lib/jelmore"}
 _WORKSPACE = {"name": "session", "subPath": "workspace", "mountPath": "/workspace"}
 _HOME = {"name": "session", "subPath": "home", "mountPath": "/home/claude"}
@@ -53,6 +57,7 @@ def claude_container(
     return {
         **_common(settings, "claude"),
         "command": ["/usr/local/bin/jelmore-launcher"],
+        "args": ["--socket", SOCKET, "--grace", _END_IN, "--orphan-timeout", _ALONE],
         "env": [
             {"name": "HOME", "value": "/home/claude"},
             _from_secret("JELMORE_NONCE", own_secret, "nonce"),

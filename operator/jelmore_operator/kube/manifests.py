@@ -10,7 +10,7 @@ from jelmore_contract.events import encode_json
 from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credentials
 from jelmore_operator.agent_config import Places, agent_config
 from jelmore_operator.kube.api import Document
-from jelmore_operator.kube.containers import agent_container, claude_container, prepare_container
+from jelmore_operator.kube.containers import SOCKET, agent_container, claude_container, prepare_container
 from jelmore_operator.kube.names import MADE_OF, labels, object_name
 from jelmore_operator.kube.pods import Record
 from jelmore_operator.kube.settings import PodSettings, Users
@@ -20,7 +20,7 @@ from jelmore_operator.reconcile.winding import GRACE
 PLACES = Places(
     nats_credentials="/etc/jelmore/nats.creds",
     folder="/var/lib/jelmore",
-    socket="/run/jelmore/agent.sock",
+    socket=SOCKET,
     socket_mode=0o660,  # the launcher is another user of the same group
     nonce_file="/etc/jelmore/nonce",
     workspace="/workspace",

@@ -149,6 +149,14 @@ def test_each_container_is_confined_and_sees_its_own() -> None:
         },
     }
     assert found["agent"]["restartPolicy"] == "Always"
+    assert found["claude"]["args"] == [
+        "--socket",
+        "/run/jelmore/agent.sock",
+        "--grace",
+        "15",
+        "--orphan-timeout",
+        "600",
+    ]
     assert {each["image"] for each in found.values()} == {"jelmore-session:1"}
 
 
