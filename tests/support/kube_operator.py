@@ -123,7 +123,12 @@ def own_namespace(kubectl: Callable[..., str]) -> Iterator[str]:
 
 @pytest.fixture
 async def kube_operator(
-    proxy: KubeProxy, bus: OwnNats, kube_namespace: str, own_namespace: str, tmp_path: Path
+    proxy: KubeProxy,
+    bus: OwnNats,
+    kubectl: Callable[..., str],
+    kube_namespace: str,
+    own_namespace: str,
+    tmp_path: Path,
 ) -> AsyncIterator[KubeOperator]:
     """Not started yet. It goes through `proxy`, and sees the sessions of `kube_namespace` alone."""
     environment = {
@@ -141,6 +146,9 @@ async def kube_operator(
     operator = KubeOperator(environment, tmp_path / "operator.log")
     yield operator
     await operator.end()
+    # Nobody is there any more who would let the sessions go.
+    for name in kubectl("-n", kube_namespace, "get", "claudesessions", "-o", "name").split():
+        kubectl("-n", kube_namespace, "patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
 
 
 @pytest.fixture

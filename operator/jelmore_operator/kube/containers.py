@@ -22,6 +22,7 @@ _HOME = {"name": "session", "subPath": "home", "mountPath": "/home/claude"}
 _RUN = {"name": "run", "mountPath": "/run/jelmore"}
 _SECRET = {"name": "secret", "mountPath": "/etc/jelmore", "readOnly": True}
 _TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - of the pod's own
+_PASSWD = {"name": "passwd", "subPath": "passwd", "mountPath": "/etc/passwd", "readOnly": True}
 
 _LEAST = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}
 _AGENT = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
@@ -64,7 +65,7 @@ def claude_container(
             *_model_environment(settings, credentials),
         ],
         "resources": resources.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "volumeMounts": [_WORKSPACE, _HOME, {**_RUN, "readOnly": True}, _TMP],
+        "volumeMounts": [_WORKSPACE, _HOME, {**_RUN, "readOnly": True}, _TMP, _PASSWD],
     }
 
 

@@ -11,7 +11,7 @@ from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credenti
 from jelmore_operator.agent_config import Places, agent_config
 from jelmore_operator.kube.api import Document
 from jelmore_operator.kube.containers import SOCKET, agent_container, claude_container, prepare_container
-from jelmore_operator.kube.names import MADE_OF, labels, object_name
+from jelmore_operator.kube.names import MADE_OF, PASSWD, labels, object_name
 from jelmore_operator.kube.pods import Record
 from jelmore_operator.kube.settings import PodSettings, Users
 from jelmore_operator.reconcile.winding import GRACE
@@ -28,6 +28,9 @@ PLACES = Places(
     claude_config_dir="/home/claude/.claude",
     claude_tmp="/tmp",  # noqa: S108 - of the pod's own
 )
+
+
+_PASSWD_FIELD = {"fieldPath": f"metadata.annotations['{PASSWD}']"}
 
 
 class Pair(NamedTuple):
@@ -89,7 +92,9 @@ def pod(resource: ClaudeSession, settings: PodSettings, record: Record) -> Docum
     spec = _pod_spec(resource, settings)
     metadata = _metadata(resource)
     digest = hashlib.sha256(encode_json(spec)).hexdigest()[:16]
-    metadata["annotations"] = {**record.annotations(), MADE_OF: digest}
+    user = spec["securityContext"]["runAsUser"]
+    passwd = f"claude:x:{user}:{user}::/home/claude:/bin/bash"
+    metadata["annotations"] = {**record.annotations(), MADE_OF: digest, PASSWD: passwd}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
@@ -119,6 +124,7 @@ def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
             _volume(resource),
             {"name": "run", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
+            {"name": "passwd", "downwardAPI": {"items": [{"path": "passwd", "fieldRef": _PASSWD_FIELD}]}},
             {"name": "secret", "secret": {"secretName": own_secret, "defaultMode": 0o440}},
         ],
         **_placement(resource),

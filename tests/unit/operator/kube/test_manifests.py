@@ -86,6 +86,7 @@ def test_the_secret_has_what_the_sidecar_reads_and_no_credentials_for_the_model(
 def test_the_pod_and_its_place() -> None:
     record = Record((ago(2), NOW), 7, 3)
     document = manifests.pod(resource(), SETTINGS, record)
+    user = document["spec"]["securityContext"]["runAsUser"]
     notes = document["metadata"].pop("annotations")
     assert document["metadata"] == METADATA
     assert len(notes.pop("jelmore.dev/made-of")) == 16
@@ -93,9 +94,9 @@ def test_the_pod_and_its_place() -> None:
         "jelmore.dev/starts": "2026-01-02T03:04:03.000Z,2026-01-02T03:04:05.000Z",
         "jelmore.dev/report-seq": "7",
         "jelmore.dev/run-before": "3",
+        "jelmore.dev/passwd": f"claude:x:{user}:{user}::/home/claude:/bin/bash",
     }
     spec = document["spec"]
-    user = spec["securityContext"]["runAsUser"]
     assert {name: value for name, value in spec.items() if "ontainers" not in name} == {
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": 30,
@@ -113,6 +114,14 @@ def test_the_pod_and_its_place() -> None:
             {"name": "session", "persistentVolumeClaim": {"claimName": "claude-a"}},
             {"name": "run", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
+            {
+                "name": "passwd",
+                "downwardAPI": {
+                    "items": [
+                        {"path": "passwd", "fieldRef": {"fieldPath": "metadata.annotations['jelmore.dev/passwd']"}}
+                    ]
+                },
+            },
             {"name": "secret", "secret": {"secretName": "claude-a", "defaultMode": 0o440}},
         ],
     }
@@ -146,6 +155,7 @@ def test_each_container_is_confined_and_sees_its_own() -> None:
             ("/home/claude", "home", False),
             ("/run/jelmore", None, True),
             ("/tmp", None, False),
+            ("/etc/passwd", "passwd", True),
         },
     }
     assert found["agent"]["restartPolicy"] == "Always"
