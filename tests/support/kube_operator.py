@@ -20,6 +20,7 @@ from tests.support.processes import wait_for
 
 #: An image that is there on every test cluster, without anything of Jelmore's in it.
 PLAIN = "docker.io/library/pause:test"
+SESSION = "docker.io/library/jelmore-session:test"
 
 
 @dataclass
@@ -125,7 +126,6 @@ def own_namespace(kubectl: Callable[..., str]) -> Iterator[str]:
 async def kube_operator(
     proxy: KubeProxy,
     bus: OwnNats,
-    kubectl: Callable[..., str],
     kube_namespace: str,
     own_namespace: str,
     tmp_path: Path,
@@ -146,9 +146,14 @@ async def kube_operator(
     operator = KubeOperator(environment, tmp_path / "operator.log")
     yield operator
     await operator.end()
-    # Nobody is there any more who would let the sessions go.
-    for name in kubectl("-n", kube_namespace, "get", "claudesessions", "-o", "name").split():
-        kubectl("-n", kube_namespace, "patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+
+
+@pytest.fixture
+def session_operator(kube_operator: KubeOperator, bus: OwnNats, reachable: Callable[[int], str]) -> KubeOperator:
+    """One whose sessions run: with the image of sessions, and a bus that pods reach."""
+    kube_operator.environment["JELMORE_SESSION_IMAGE"] = SESSION
+    kube_operator.environment["JELMORE_SESSION_NATS_URL"] = f"nats://{reachable(bus.port)}"
+    return kube_operator
 
 
 @pytest.fixture
