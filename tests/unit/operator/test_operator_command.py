@@ -33,4 +33,4 @@ def test_without_a_cluster_it_says_so(tmp_path: Path) -> None:
         JELMORE_SESSION_IMAGE="jelmore-session:1",
     )
     assert done.returncode == 2
-    assert done.stderr.strip() == "jelmore-operator: there is no cluster: run it in one, or set KUBECONFIG."
+    assert done.stderr.splitlines()[-1] == "jelmore-operator: there is no cluster: run it in one, or set KUBECONFIG."
