@@ -174,8 +174,10 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
 
 def _refusal(status: int, text: str, kind_is_secret: bool) -> ApiError:
     try:
-        answer: Document = json.loads(text)
+        answer = json.loads(text)
     except ValueError:
+        answer = None
+    if not isinstance(answer, dict):  # a proxy's, before the API server
         answer = {}
     # A refusal of a Secret can quote what is in it.
     message = "left out" if kind_is_secret else str(answer.get("message", "no reason given"))[:2000]
