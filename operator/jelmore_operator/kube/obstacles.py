@@ -14,6 +14,8 @@ from jelmore_operator.reconcile.observed import Obstacle
 PATIENCE = 5.0
 #: Seconds for images to be pulled and volumes to be attached, about which a pod's status says nothing.
 SLOW = 120.0
+#: Seconds for a pod to be gone after it was told to end: its grace, and as much again and more.
+UNENDING = 90.0
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
 _LONGEST = 2000
@@ -58,6 +60,20 @@ def find_obstacle(pod: Document, claim: Document | None, place: Place, now: date
     if status.get("phase", "Pending") != "Pending":
         return Found()
     return Found(_slow(place)) if age >= SLOW else Found(look_again=SLOW - age)
+
+
+def find_unending(pod: Document, since: datetime, place: Place, now: datetime) -> Found:
+    """A pod that was told to end and does not: its object stays until its node says that the processes are gone."""
+    lasted = (now - since).total_seconds()
+    if lasted < UNENDING:
+        return Found(look_again=UNENDING - lasted)
+    node = pod["spec"].get("nodeName", "")
+    what = (
+        f"The session's pod {place.pod} does not end: its node {node} does not answer, and Claude Code may still run "
+        "there. The next run starts once it is gone: bring the node back or, if it is surely off, "
+        f"`kubectl taint node {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`."
+    )
+    return Found(Obstacle("other", "FencingRequired", what))
 
 
 def _unscheduled(status: Document) -> str | None:

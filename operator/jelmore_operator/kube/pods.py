@@ -94,7 +94,6 @@ def runtime_of(resource: ClaudeSession, pod: Document | None, record: Record, hi
     return Runtime(
         launcher=lives,
         agent=lives,
-        agent_stale=hindered.outdated,
         stopping_since=stopping_since(pod) if pod is not None and lives else None,
         starts=record.starts,
         report_seq=record.report_seq,
@@ -102,4 +101,5 @@ def runtime_of(resource: ClaudeSession, pod: Document | None, record: Record, hi
         logs=logs_of(resource),
         pod=pod["metadata"]["name"] if pod is not None and lives else None,
         obstacle=hindered.by,
+        outdated=hindered.outdated,
     )

@@ -17,7 +17,7 @@ from jelmore_operator.kube import events
 from jelmore_operator.kube.api import Api, Document
 from jelmore_operator.kube.manifests import credentials_of
 from jelmore_operator.kube.names import object_name
-from jelmore_operator.kube.obstacles import Found, Place, find_obstacle
+from jelmore_operator.kube.obstacles import Found, Place, find_obstacle, find_unending
 from jelmore_operator.kube.pods import Hindered, has_ended, runtime_of, stopping_since
 from jelmore_operator.kube.resources import Resources
 from jelmore_operator.kube.runtimes import Runtimes
@@ -91,11 +91,13 @@ class PodSessions:
     def _obstacle(self, resource: ClaudeSession, pod: Document | None) -> Found:
         if pod is None:
             return Found(self._runtimes.refusal(key_of(resource)))
-        if has_ended(pod) or stopping_since(pod) is not None:
+        if has_ended(pod):
             return Found()
         metadata = resource.metadata
         credentials = credentials_of(resource, self._settings.pods)
         place = Place(metadata.namespace, object_name(metadata.name), credentials)
+        if (since := stopping_since(pod)) is not None:
+            return find_unending(pod, since, place, datetime.now(UTC))
         return find_obstacle(pod, self._store.claim(resource), place, datetime.now(UTC))
 
     async def apply(self, action: Action, observed: Observed) -> None:

@@ -49,6 +49,7 @@ class Runtime:
     report_seq, run_before: the session's last report, and its run, when the runtime was started; a later one
     is this runtime's own. spooled: the session's disk holds what a CLI or an agent has left to be published.
     logs: where a person finds the logs, for messages. pod: its name, where there is one.
+    outdated: an obstacle keeps it from running, and it would be made otherwise now.
     """
 
     launcher: bool = False
@@ -62,6 +63,7 @@ class Runtime:
     logs: str = "its logs"
     pod: str | None = None
     obstacle: Obstacle | None = None
+    outdated: bool = False
 
     @property
     def alive(self) -> bool:

@@ -1,5 +1,6 @@
 """Run: a session that no other policy holds back has a launcher and an agent, both alive."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from jelmore_contract.states import Phase, SessionState
@@ -18,7 +19,8 @@ def run(observed: Observed, now: datetime) -> Verdict:
     if runtime.stopping_since is not None and runtime.alive:
         # It was being stopped when it was wanted again: let it end, then start it.
         winding = wind_down(observed, now, StopReason.HIBERNATED)
-        return Verdict("Starting", winding.actions, requeue=winding.requeue)
+        kept = Verdict("Starting") if runtime.obstacle is None else _kept(runtime.obstacle)
+        return replace(kept, actions=winding.actions, requeue=winding.requeue)
     if runtime.launcher and runtime.agent:
         return _running(observed) if runtime.obstacle is None else _waiting(runtime, runtime.obstacle)
     fresh = not runtime.alive and (resting or _ended(observed) or not runtime.starts)
@@ -37,7 +39,7 @@ def run(observed: Observed, now: datetime) -> Verdict:
 
 def _waiting(runtime: Runtime, obstacle: Obstacle) -> Verdict:
     """Nothing of it runs yet that would be lost: what was changed to help it counts at once."""
-    return _kept(obstacle, (KillRuntime(),) if runtime.agent_stale else ())
+    return _kept(obstacle, (KillRuntime(),) if runtime.outdated else ())
 
 
 def _kept(obstacle: Obstacle, actions: tuple[Action, ...] = ()) -> Verdict:

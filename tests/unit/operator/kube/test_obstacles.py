@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from jelmore_contract.resource import Credentials, CredentialsKind
-from jelmore_operator.kube.obstacles import PATIENCE, SLOW, Place, find_obstacle
-from tests.support.observations import NOW
+from jelmore_operator.kube.obstacles import PATIENCE, SLOW, UNENDING, Place, find_obstacle, find_unending
+from tests.support.observations import NOW, ago
 from tests.support.pods import seen_pod, unscheduled, waiting
 
 PLACE = Place("team", "claude-a", Credentials(secret_name="keys", kind=CredentialsKind.API_KEY))
@@ -118,6 +118,16 @@ FINE: dict[str, tuple[dict[str, Any], float | None]] = {
 def test_what_takes_its_time_is_no_obstacle_yet(case: str) -> None:
     pod, again = FINE[case]
     assert find_obstacle(pod, None, PLACE, NOW) == (None, again)
+
+
+def test_a_pod_that_does_not_end_is_told_after_a_while() -> None:
+    pod = seen_pod()
+    pod["spec"]["nodeName"] = "node1"
+    assert find_unending(pod, ago(20), PLACE, NOW) == (None, UNENDING - 20)
+    obstacle = find_unending(pod, ago(UNENDING), PLACE, NOW).obstacle
+    assert obstacle is not None
+    assert obstacle.reason == "FencingRequired"
+    assert "`kubectl taint node node1 node.kubernetes.io/out-of-service" in obstacle.message
 
 
 def test_a_gateway_needs_two_keys() -> None:

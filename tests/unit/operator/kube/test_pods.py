@@ -7,7 +7,7 @@ import pytest
 from jelmore_operator.kube.names import REPORT_SEQ, RUN_BEFORE, STARTS
 from jelmore_operator.kube.pods import Hindered, Record, has_ended, is_ours, record_of, runtime_of, stopping_since
 from jelmore_operator.reconcile.backoff import WINDOW
-from jelmore_operator.reconcile.observed import SeenReport
+from jelmore_operator.reconcile.observed import Obstacle, SeenReport
 from tests.support.observations import NOW, ago, report, resource
 from tests.support.pods import seen_pod, stopping
 
@@ -40,6 +40,12 @@ def test_a_pod_is_both_processes() -> None:
     assert (runtime.launcher, runtime.agent, runtime.agent_stale, runtime.pod) == (True, True, False, "claude-a")
     assert (runtime.starts, runtime.report_seq, runtime.run_before) == (RECORD.starts, 7, 3)
     assert "kubectl -n default logs claude-a" in runtime.logs
+
+
+def test_what_hinders_it_is_its_obstacle() -> None:
+    obstacle = Obstacle("image", "ImagePullProblem", "It cannot be pulled.")
+    runtime = runtime_of(resource(), seen_pod("Pending"), RECORD, Hindered(obstacle, outdated=True))
+    assert (runtime.obstacle, runtime.outdated, runtime.agent_stale) == (obstacle, True, False)
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])

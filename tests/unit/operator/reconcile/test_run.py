@@ -95,8 +95,14 @@ def test_what_the_platform_tries_by_itself_is_waited_for_and_shown(runtime: Runt
     assert [type(action) for action in verdict.actions] == ([] if runtime.alive else [StartRuntime])
 
 
+def test_what_does_not_end_is_told_and_waited_for() -> None:
+    verdict = run(observed(resource(), runtime=running(obstacle=PULL, stopping_since=ago(1))), NOW)
+    assert (verdict.reason, verdict.message, verdict.actions) == (PULL.reason, PULL.message, ())
+    assert verdict.requeue == 29
+
+
 def test_what_cannot_start_is_made_again_of_what_was_changed() -> None:
-    verdict = run(observed(resource(), runtime=running(obstacle=PULL, agent_stale=True)), NOW)
+    verdict = run(observed(resource(), runtime=running(obstacle=PULL, outdated=True)), NOW)
     assert verdict.actions == (KillRuntime(),)
 
 
