@@ -42,7 +42,7 @@ class KubeProxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         counted = request.method != "GET" and not any(part in request.path for part in _ASIDE)
-        status = self.refuse(request.method, request.path)
+        status = self.refuse(request.method, request.path_qs)
         if status:
             return web.json_response({"kind": "Status", "reason": "Test", "message": "refused"}, status=status)
         number = 0

@@ -96,17 +96,22 @@ def _serve(
         kopf.on.event(*selector, registry=registry)(_handler(kind, deliver))
         if kind is not SESSIONS:
             settings.watching.label_selectors[selector] = SESSION_LABEL
-    asyncio.run(
-        kopf.operator(
-            registry=registry,
-            settings=settings,
-            identity=_IDENTITY,
-            standalone=True,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            stop_flag=stop,
-        )
-    )
+
+    async def watch() -> None:
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=settings,
+                identity=_IDENTITY,
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stop,
+            )
+        finally:
+            stop.set()  # a thread of kopf's waits for it, and the event loop for that thread
+
+    asyncio.run(watch())
 
 
 class _Lenient(kopf.ConnectionInfo):
