@@ -1,0 +1,67 @@
+"""The session resource: `ClaudeSession`, spec and status, with a default for every field (design section 3).
+
+The one source of the REST schemas, of the custom resource definition and of what reconciles: camelCase in the
+resource, snake_case in REST, by one alias generator. Everything is bounded, since unbounded lists and strings are
+refused by the cost limit of CEL rules.
+"""
+
+from jelmore_contract.resource.fields import ContractModel, Duration, Name, ObjectName, Quantity, Rule, amount, seconds
+from jelmore_contract.resource.pod import (
+    Credentials,
+    CredentialsKind,
+    PodTemplate,
+    Resources,
+    Storage,
+    Toleration,
+)
+from jelmore_contract.resource.session import API_VERSION, DEFAULT_NAMESPACE, KIND, ClaudeSession, Metadata
+from jelmore_contract.resource.spec import (
+    Approvals,
+    Lifecycle,
+    OnInterrupted,
+    PermissionMode,
+    SessionSpec,
+    Workspace,
+)
+from jelmore_contract.resource.status import (
+    Blocked,
+    Condition,
+    GitStatus,
+    SessionStatus,
+    UsageStatus,
+    WaitingForStatus,
+)
+
+__all__ = [
+    "API_VERSION",
+    "DEFAULT_NAMESPACE",
+    "KIND",
+    "Approvals",
+    "Blocked",
+    "ClaudeSession",
+    "Condition",
+    "ContractModel",
+    "Credentials",
+    "CredentialsKind",
+    "Duration",
+    "GitStatus",
+    "Lifecycle",
+    "Metadata",
+    "Name",
+    "ObjectName",
+    "OnInterrupted",
+    "PermissionMode",
+    "PodTemplate",
+    "Quantity",
+    "Resources",
+    "Rule",
+    "SessionSpec",
+    "SessionStatus",
+    "Storage",
+    "Toleration",
+    "UsageStatus",
+    "WaitingForStatus",
+    "Workspace",
+    "amount",
+    "seconds",
+]

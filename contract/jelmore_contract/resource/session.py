@@ -1,0 +1,64 @@
+"""The resource whole: metadata, spec and status."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from jelmore_contract.resource.fields import NAME_PATTERN, ContractModel, Name, Rule
+from jelmore_contract.resource.spec import SessionSpec
+from jelmore_contract.resource.status import SessionStatus
+
+API_VERSION: Literal["jelmore.dev/v1alpha1"] = "jelmore.dev/v1alpha1"
+KIND: Literal["ClaudeSession"] = "ClaudeSession"
+DEFAULT_NAMESPACE = "default"
+
+
+class Metadata(ContractModel):
+    """The part of Kubernetes' object metadata that Jelmore reads; the rest is kept as it is."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
+
+    name: Name
+    namespace: Name = DEFAULT_NAMESPACE
+    uid: UUID
+    generation: int = 1
+    creation_timestamp: datetime
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class ClaudeSession(ContractModel):
+    """The resource whole. `session_id` is what names the session everywhere outside Kubernetes."""
+
+    rules = (
+        Rule(
+            f"self.metadata.name.matches('{NAME_PATTERN}')",
+            "metadata.name must be at most 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+        ),
+    )
+
+    api_version: Literal["jelmore.dev/v1alpha1"] = API_VERSION
+    kind: Literal["ClaudeSession"] = KIND
+    metadata: Metadata
+    spec: SessionSpec = Field(default_factory=SessionSpec, description="What is asked for.")
+    status: SessionStatus = Field(
+        default_factory=SessionStatus, description="What was observed. Written by Jelmore alone."
+    )
+
+    @property
+    def session_id(self) -> str:
+        return str(self.spec.session_id or self.metadata.uid)
+
+    def to_document(self) -> dict[str, Any]:
+        """The resource as JSON values, camelCase."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @model_validator(mode="after")
+    def _ids(self) -> Self:
+        if self.spec.session_id is not None and self.spec.session_id.int == 0:
+            raise ValueError("sessionId must not be the nil UUID")
+        return self
