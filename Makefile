@@ -17,7 +17,7 @@ WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # More arguments for the command behind a target: make up ARGS=--help, make unit ARGS='-k states -x'
 ARGS ?=
 
-.PHONY: help up setup test check lint types layers unit integration bench lock fmt clean
+.PHONY: help up setup test check lint types layers unit integration bench crd lock fmt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ integration: ## Integration tests: real servers and the real CLI
 
 bench: ## Size and speed, as one table (a part: ARGS=latency, sessions or start)
 	@$(DEV) -- $(BIN)/python -m tests.perf $(ARGS)
+
+crd: ## Make crds/claudesessions.yaml (and the chart's copy) from the resource's models
+	@$(DEV) -- $(BIN)/python -m scripts.crd
 
 lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1: newest versions)
 	@$(DEV) -- scripts/lock.sh
