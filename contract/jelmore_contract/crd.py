@@ -106,7 +106,8 @@ class _Models(GenerateJsonSchema):
 
 
 def _validation(rule: Rule) -> dict[str, str]:
-    validation = {"rule": rule.rule, "message": rule.message}
+    """With the default reason, Invalid, the API server would say `Invalid value: "object"` before the message."""
+    validation = {"rule": rule.rule, "message": rule.message, "reason": "FieldValueForbidden"}
     return validation if rule.field is None else validation | {"fieldPath": rule.field}
 
 

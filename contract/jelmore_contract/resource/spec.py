@@ -68,7 +68,7 @@ class Approvals(ContractModel):
     """What happens to a question that nobody answers."""
 
     timeout: Duration = Field("30m", description="How long an approval, a question or a plan waits for its answer.")
-    on_timeout: Literal["deny"] = Field("deny", description="What becomes of it then.")
+    on_timeout: Literal["deny"] = Field("deny", description="What becomes of it when nobody answers.")
 
 
 class Lifecycle(ContractModel):
@@ -117,7 +117,9 @@ class SessionSpec(ContractModel):
     model: str | None = Field(
         None, min_length=1, max_length=128, description="Model name or alias; Claude Code's default without it."
     )
-    permission_mode: PermissionMode = Field(PermissionMode.ACCEPT_EDITS, description="Claude Code's permission mode.")
+    permission_mode: PermissionMode = Field(
+        PermissionMode.ACCEPT_EDITS, description="What Claude does without asking, in Claude Code's own words."
+    )
     allowed_tools: list[ToolRule] = Field(
         default_factory=list, max_length=128, description="Permission rules that allow without asking."
     )

@@ -1,0 +1,92 @@
+"""The API server of the tests' cluster by plain HTTP, for what kubectl hides: codes, warnings, and many requests."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+
+CRD = Path(__file__).resolve().parents[2] / "crds" / "claudesessions.yaml"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an API server said no. causes: field to messages, a line each."""
+
+    code: int
+    message: str
+    causes: dict[str, str]
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> Self | None:
+        """None for what was accepted."""
+        if response.is_success:
+            return None
+        status = response.json()
+        causes = dict[str, str]()
+        for cause in status.get("details", {}).get("causes", []):
+            field = cause.get("field", "")
+            causes[field] = f"{causes.get(field, '')}{cause['message']}\n"
+        return cls(status["code"], status["message"], causes)
+
+
+class SessionsHttp:
+    """ClaudeSessions of one namespace."""
+
+    def __init__(self, client: httpx.Client, namespace: str) -> None:
+        self._client = client
+        self._path = f"/apis/jelmore.dev/v1alpha1/namespaces/{namespace}/claudesessions"
+
+    def create(self, spec: object, name: str = "s", *, dry: bool = False, strict: bool = True) -> httpx.Response:
+        body = {
+            "apiVersion": "jelmore.dev/v1alpha1",
+            "kind": "ClaudeSession",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+        return self._client.post(self._path, params=_parameters(dry, strict), json=body)
+
+    def patch(self, changes: object, name: str = "s") -> httpx.Response:
+        """A merge patch of the whole object: null removes a field."""
+        headers = {"content-type": "application/merge-patch+json"}
+        return self._client.patch(f"{self._path}/{name}", json=changes, headers=headers)
+
+    def get(self, name: str = "s") -> dict[str, Any]:
+        document: dict[str, Any] = self._client.get(f"{self._path}/{name}").raise_for_status().json()
+        return document
+
+
+def _parameters(dry: bool, strict: bool) -> dict[str, str]:
+    parameters = {"fieldValidation": "Strict"} if strict else {}
+    return parameters | ({"dryRun": "All"} if dry else {})
+
+
+@pytest.fixture(scope="session")
+def session_crd(kubectl: Callable[..., str]) -> None:
+    """The cluster knows ClaudeSessions. Applied again by every worker, which changes nothing."""
+    kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(CRD))
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRD}")
+
+
+@pytest.fixture(scope="session")
+def kube_http(kubectl: Callable[..., str]) -> Iterator[httpx.Client]:
+    """`kubectl proxy` knows every way to log in."""
+    program = Path(os.environ["JELMORE_TEST_BIN"]) / "kubectl"
+    command = [str(program), "--kubeconfig", os.environ["JELMORE_TEST_KUBECONFIG"], "proxy", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
+        try:
+            assert proxy.stdout is not None
+            address = proxy.stdout.readline().strip().rpartition(" ")[2]
+            with httpx.Client(base_url=f"http://{address}", timeout=30, trust_env=False) as client:
+                yield client
+        finally:
+            proxy.terminate()
+
+
+@pytest.fixture
+def sessions_http(session_crd: None, kube_http: httpx.Client, kube_namespace: str) -> SessionsHttp:
+    return SessionsHttp(kube_http, kube_namespace)
