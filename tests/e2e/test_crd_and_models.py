@@ -27,14 +27,14 @@ def refused_by_server(response: httpx.Response) -> str | None:
     return refusal.message if refusal else None
 
 
-def test_api_server_and_models_agree(sessions_http: SessionsHttp) -> None:
+def test_api_server_and_models_agree(dry_sessions: SessionsHttp) -> None:
     seen = Counter[bool]()
 
     # The fixture is a client, which examples may share.
     @settings(max_examples=200, suppress_health_check=list(HealthCheck))
     @given(specs())
     def agree(spec: dict[str, Any]) -> None:
-        response = sessions_http.create(spec, dry=True)
+        response = dry_sessions.create(spec)
         server, models = refused_by_server(response), refused_by_models(spec)
         seen[server is None] += 1
         assert (server is None) == (models is None), f"API server: {server}; models: {models}"

@@ -70,8 +70,8 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("spec", "field", "message"), NONSENSE, ids=[str(case[0])[:60] for case in NONSENSE])
-def test_nonsense_is_refused(sessions_http: SessionsHttp, spec: dict[str, Any], field: str, message: str) -> None:
-    refusal = Refusal.of(sessions_http.create(spec, dry=True))
+def test_nonsense_is_refused(dry_sessions: SessionsHttp, spec: dict[str, Any], field: str, message: str) -> None:
+    refusal = Refusal.of(dry_sessions.create(spec))
     assert refusal is not None
     assert refusal.code == 422
     assert message in refusal.causes[field]
@@ -90,13 +90,13 @@ def test_nonsense_is_refused(sessions_http: SessionsHttp, spec: dict[str, Any], 
     ],
     ids=str,
 )
-def test_what_makes_sense_is_accepted(sessions_http: SessionsHttp, spec: dict[str, Any]) -> None:
-    assert Refusal.of(sessions_http.create(spec, dry=True)) is None
+def test_what_makes_sense_is_accepted(dry_sessions: SessionsHttp, spec: dict[str, Any]) -> None:
+    assert Refusal.of(dry_sessions.create(spec)) is None
 
 
 @pytest.mark.parametrize("name", ["with.dot", "x" * 64])
-def test_a_name_that_no_label_can_have_is_refused(sessions_http: SessionsHttp, name: str) -> None:
-    refusal = Refusal.of(sessions_http.create({}, name, dry=True))
+def test_a_name_that_no_label_can_have_is_refused(dry_sessions: SessionsHttp, name: str) -> None:
+    refusal = Refusal.of(dry_sessions.create({}, name))
     assert refusal is not None
     assert "metadata.name must be at most 63 of a-z, 0-9 and -" in refusal.message
 

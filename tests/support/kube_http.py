@@ -10,6 +10,8 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tests.support.processes import wait_for
+
 CRD = Path(__file__).resolve().parents[2] / "crds" / "claudesessions.yaml"
 
 
@@ -35,34 +37,31 @@ class Refusal:
 
 
 class SessionsHttp:
-    """ClaudeSessions of one namespace."""
+    """ClaudeSessions of one namespace. dry: everything is checked and nothing stored."""
 
-    def __init__(self, client: httpx.Client, namespace: str) -> None:
+    def __init__(self, client: httpx.Client, namespace: str, *, dry: bool = False) -> None:
         self._client = client
+        self._dry = {"dryRun": "All"} if dry else {}
         self._path = f"/apis/jelmore.dev/v1alpha1/namespaces/{namespace}/claudesessions"
 
-    def create(self, spec: object, name: str = "s", *, dry: bool = False, strict: bool = True) -> httpx.Response:
+    def create(self, spec: object, name: str = "s", *, strict: bool = True) -> httpx.Response:
         body = {
             "apiVersion": "jelmore.dev/v1alpha1",
             "kind": "ClaudeSession",
             "metadata": {"name": name},
             "spec": spec,
         }
-        return self._client.post(self._path, params=_parameters(dry, strict), json=body)
+        validation = {"fieldValidation": "Strict"} if strict else {}
+        return self._client.post(self._path, params=self._dry | validation, json=body)
 
     def patch(self, changes: object, name: str = "s") -> httpx.Response:
         """A merge patch of the whole object: null removes a field."""
         headers = {"content-type": "application/merge-patch+json"}
-        return self._client.patch(f"{self._path}/{name}", json=changes, headers=headers)
+        return self._client.patch(f"{self._path}/{name}", params=self._dry, json=changes, headers=headers)
 
     def get(self, name: str = "s") -> dict[str, Any]:
         document: dict[str, Any] = self._client.get(f"{self._path}/{name}").raise_for_status().json()
         return document
-
-
-def _parameters(dry: bool, strict: bool) -> dict[str, str]:
-    parameters = {"fieldValidation": "Strict"} if strict else {}
-    return parameters | ({"dryRun": "All"} if dry else {})
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +69,8 @@ def session_crd(kubectl: Callable[..., str]) -> None:
     """The cluster knows ClaudeSessions. Applied again by every worker, which changes nothing."""
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(CRD))
     kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRD}")
+    # What kubectl explains and validates with comes a second later.
+    wait_for(lambda: "apis/jelmore.dev/v1alpha1" in kubectl("get", "--raw", "/openapi/v3"))
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +91,8 @@ def kube_http(kubectl: Callable[..., str]) -> Iterator[httpx.Client]:
 @pytest.fixture
 def sessions_http(session_crd: None, kube_http: httpx.Client, kube_namespace: str) -> SessionsHttp:
     return SessionsHttp(kube_http, kube_namespace)
+
+
+@pytest.fixture(scope="session")
+def dry_sessions(session_crd: None, kube_http: httpx.Client) -> SessionsHttp:
+    return SessionsHttp(kube_http, "default", dry=True)
