@@ -1,20 +1,20 @@
 """The custom resource definition in a real API server."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jelmore_contract.resource import ClaudeSession, SessionSpec, SessionStatus
+from tests.support.cluster import Kubectl
 from tests.support.kube_http import SessionsHttp
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "crds" / "examples"
 
 
 @pytest.mark.usefixtures("session_crd")
-def test_it_is_accepted_without_reserve(kubectl: Callable[..., str]) -> None:
+def test_it_is_accepted_without_reserve(kubectl: Kubectl) -> None:
     crd = json.loads(kubectl("get", "crd", "claudesessions.jelmore.dev", "--output=json"))
     conditions = {condition["type"]: condition["status"] for condition in crd["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}  # no NonStructuralSchema
@@ -32,7 +32,7 @@ def test_it_is_accepted_without_reserve(kubectl: Callable[..., str]) -> None:
         ("claudesession.status", "state\t<string>\n  enum: pending, active, waiting_input, idle"),
     ],
 )
-def test_kubectl_explains_it(kubectl: Callable[..., str], path: str, expected: str) -> None:
+def test_kubectl_explains_it(kubectl: Kubectl, path: str, expected: str) -> None:
     assert expected in kubectl("explain", path)
 
 
@@ -77,7 +77,7 @@ def test_an_unknown_field_of_a_raw_post_is_pruned_with_a_warning(sessions_http: 
 
 @pytest.mark.usefixtures("session_crd")
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_an_example_applies(kubectl: Callable[..., str], kube_namespace: str, example: Path) -> None:
+def test_an_example_applies(kubectl: Kubectl, kube_namespace: str, example: Path) -> None:
     kubectl("apply", "--namespace", kube_namespace, "--validate=strict", "--filename", str(example))
     kubectl("apply", "--namespace", kube_namespace, "--validate=strict", "--filename", str(example))
     (found,) = json.loads(kubectl("get", "jelmore", "--namespace", kube_namespace, "--output=json"))["items"]
@@ -100,7 +100,7 @@ COLUMNS = ["NAME", "STATE", "WAITING-FOR", "MODEL", "COST", "AGE"]
 )
 def test_kubectl_shows_where_a_session_stands(
     sessions_http: SessionsHttp,
-    kubectl: Callable[..., str],
+    kubectl: Kubectl,
     kube_namespace: str,
     output: str,
     columns: list[str],
@@ -125,7 +125,7 @@ def test_kubectl_shows_where_a_session_stands(
 
 
 def test_a_status_of_nulls_is_as_good_as_none(
-    sessions_http: SessionsHttp, kubectl: Callable[..., str], kube_namespace: str
+    sessions_http: SessionsHttp, kubectl: Kubectl, kube_namespace: str
 ) -> None:
     """So a model's dump can be written as it is."""
     sessions_http.create({})
@@ -134,7 +134,7 @@ def test_a_status_of_nulls_is_as_good_as_none(
     assert status == SessionStatus(run=1).model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def write_status(kubectl: Callable[..., str], namespace: str, status: dict[str, Any]) -> None:
+def write_status(kubectl: Kubectl, namespace: str, status: dict[str, Any]) -> None:
     patch = json.dumps({"status": status})
     target = ("patch", "cls", "s", "--namespace", namespace, "--subresource=status", "--type=merge")
     kubectl(*target, "--patch", patch)

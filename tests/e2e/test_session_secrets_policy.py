@@ -1,11 +1,11 @@
 """Whoever names a Secret in a session may read it: the chart's admission policy, with accounts of its own."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cluster import KubectlError
+from tests.support.cluster import Kubectl, KubectlFailed
 from tests.support.helm import CHART, Helm, values_of
 from tests.support.processes import wait_for
 
@@ -24,7 +24,7 @@ def session(**credentials: str) -> str:
 class Accounts:
     """Acts in one namespace as accounts of it."""
 
-    def __init__(self, kubectl: Callable[..., str], namespace: str) -> None:
+    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
         self._kubectl = kubectl
         self.namespace = namespace
 
@@ -45,7 +45,7 @@ class Accounts:
 
 
 @pytest.fixture
-def accounts(session_crd: None, kubectl: Callable[..., str], kube_namespace: str, helm: Helm) -> Iterator[Accounts]:
+def accounts(session_crd: None, kubectl: Kubectl, kube_namespace: str, helm: Helm) -> Iterator[Accounts]:
     """`maker` may make and change sessions and has no right on Secrets; `operator` may patch them. The policy is that
     of a release in this namespace, and acts there only.
     """
@@ -68,7 +68,7 @@ def refused(accounts: Accounts, document: str, account: str = "maker") -> str | 
     """Why the account cannot create this; None if it could."""
     try:
         accounts.act(account, "create", "--filename=-", "--dry-run=server", input=document)
-    except KubectlError as error:
+    except KubectlFailed as error:
         return str(error)
     return None
 
@@ -87,7 +87,7 @@ def test_who_may_read_it_may_name_it_and_no_other(accounts: Accounts) -> None:
     wait_for(lambda: refused(accounts, session(secretName="team-key")) is None)
     accounts.create("maker", session(secretName="team-key"))
     assert refused(accounts, session(secretName="other-key")) is not None
-    with pytest.raises(KubectlError, match="this session would use the Secret other-key"):
+    with pytest.raises(KubectlFailed, match="this session would use the Secret other-key"):
         accounts.patch("maker", {"spec": {"credentials": {"secretName": "other-key"}}})
     accounts.patch("maker", {"spec": {"model": "opus"}})
 
@@ -95,20 +95,18 @@ def test_who_may_read_it_may_name_it_and_no_other(accounts: Accounts) -> None:
 def test_a_session_without_credentials_of_its_own_needs_no_right(accounts: Accounts) -> None:
     accounts.create("maker", session())
     accounts.patch("maker", {"spec": {"model": "opus"}})
-    with pytest.raises(KubectlError, match="this session would use the Secret prod-key"):
+    with pytest.raises(KubectlFailed, match="this session would use the Secret prod-key"):
         accounts.patch("maker", {"spec": {"credentials": {"secretName": "prod-key"}}})
 
 
-def test_what_a_session_with_a_secret_does_is_not_for_others_to_change(
-    accounts: Accounts, kubectl: Callable[..., str]
-) -> None:
+def test_what_a_session_with_a_secret_does_is_not_for_others_to_change(accounts: Accounts, kubectl: Kubectl) -> None:
     """Else they could have Claude use it for them."""
     kubectl("create", "--namespace", accounts.namespace, "--filename=-", input=session(secretName="prod-key"))
-    with pytest.raises(KubectlError, match="this session would use the Secret prod-key"):
+    with pytest.raises(KubectlFailed, match="this session would use the Secret prod-key"):
         accounts.patch("maker", {"spec": {"mcpServers": {"mine": {"command": "/tmp/x"}}}})
 
 
-def test_the_operator_needs_no_right_on_secrets(accounts: Accounts, kubectl: Callable[..., str]) -> None:
+def test_the_operator_needs_no_right_on_secrets(accounts: Accounts, kubectl: Kubectl) -> None:
     kubectl("create", "--namespace", accounts.namespace, "--filename=-", input=session(secretName="prod-key"))
     finalizers = {"metadata": {"finalizers": ["jelmore.dev/session"]}}
     accounts.patch("operator", finalizers)

@@ -1,8 +1,7 @@
 """The API server of the tests' cluster by plain HTTP, for what kubectl hides: codes, warnings, and many requests."""
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +9,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tests.support.cluster import Kubectl
 from tests.support.processes import wait_for
 
 CRD = Path(__file__).resolve().parents[2] / "crds" / "claudesessions.yaml"
@@ -65,7 +65,7 @@ class SessionsHttp:
 
 
 @pytest.fixture(scope="session")
-def session_crd(kubectl: Callable[..., str]) -> None:
+def session_crd(kubectl: Kubectl) -> None:
     """The cluster knows ClaudeSessions. Applied again by every worker, which changes nothing."""
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(CRD))
     kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRD}")
@@ -74,10 +74,10 @@ def session_crd(kubectl: Callable[..., str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def kube_http(kubectl: Callable[..., str]) -> Iterator[httpx.Client]:
+def kube_http(kubeconfig: Path, cluster_bin: Path | None) -> Iterator[httpx.Client]:
     """`kubectl proxy` knows every way to log in."""
-    program = Path(os.environ["JELMORE_TEST_BIN"]) / "kubectl"
-    command = [str(program), "--kubeconfig", os.environ["JELMORE_TEST_KUBECONFIG"], "proxy", "--port=0"]
+    program = str(cluster_bin / "kubectl") if cluster_bin else "kubectl"
+    command = [program, "--kubeconfig", str(kubeconfig), "proxy", "--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
         try:
             assert proxy.stdout is not None
