@@ -20,7 +20,7 @@ from nats.aio.client import Client
 
 from jelmore_agent import bus
 from jelmore_agent.commands import Commands
-from jelmore_agent.link import LauncherLink
+from jelmore_agent.link.launcher_link import LauncherLink
 from jelmore_agent.publisher import Publisher
 from jelmore_agent.session import Session
 from jelmore_agent.spool_watch import SpoolWatch

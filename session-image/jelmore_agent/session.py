@@ -17,8 +17,8 @@ import msgspec
 
 from jelmore_agent import cli, facts, steering
 from jelmore_agent.fold import Emitted, Fold
-from jelmore_agent.link import LauncherLink
-from jelmore_agent.link_events import Disconnected, Disk, Exited, Hello, LinkEvent, Refused, Started, Stopping, Written
+from jelmore_agent.link.events import Disconnected, Disk, Exited, Hello, LinkEvent, Refused, Started, Stopping, Written
+from jelmore_agent.link.launcher_link import LauncherLink
 from jelmore_agent.protocol import OWN_REQUEST
 from jelmore_agent.publisher import Item, Publisher
 from jelmore_agent.spool import (

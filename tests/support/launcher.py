@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 import jelmore_agent
-from jelmore_agent.link import LauncherLink
-from jelmore_agent.link_events import LinkEvent, Started
+from jelmore_agent.link.events import LinkEvent, Started
+from jelmore_agent.link.launcher_link import LauncherLink
 
-LAUNCHER = Path(jelmore_agent.__file__).with_name("launcher.py")
+LAUNCHER = Path(jelmore_agent.__file__).parent / "launcher" / "__main__.py"
 NONCE = "b6a1f0c2"
 
 

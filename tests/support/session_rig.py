@@ -44,6 +44,7 @@ from jelmore_contract.subjects import (
     session_events,
 )
 from jelmore_operator.identity import Identity
+from tests.support.launcher import LAUNCHER
 from tests.support.own_nats import OwnNats
 
 LIMIT = 30.0  # seconds that a test waits for anything
@@ -198,10 +199,7 @@ class Rig:
         self.agent = self._spawn([sys.executable, "-m", "jelmore_agent.main", str(config)], "agent.log", {})
 
     def start_launcher(self) -> None:
-        launcher = importlib.util.find_spec("jelmore_agent.launcher")
-        assert launcher is not None
-        assert launcher.origin is not None
-        argv = [sys.executable, "-I", "-S", launcher.origin, "--socket", str(self.folder / "agent.sock")]
+        argv = [sys.executable, "-I", "-S", str(LAUNCHER), "--socket", str(self.folder / "agent.sock")]
         argv += ["--pid-file", str(self.folder / "launcher.pid"), "--nonce-file", str(self.folder / "nonce")]
         env = {"ANTHROPIC_BASE_URL": self.model_url, "ANTHROPIC_API_KEY": "demo", "HOME": str(self.folder)}
         self.launcher = self._spawn(argv, "launcher.log", env)

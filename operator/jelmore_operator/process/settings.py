@@ -24,7 +24,7 @@ def _programs() -> Programs:
     package = importlib.util.find_spec("jelmore_agent")
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("jelmore_agent is not installed beside jelmore_operator")
-    launcher = Path(package.submodule_search_locations[0]) / "launcher.py"
+    launcher = Path(package.submodule_search_locations[0]) / "launcher" / "__main__.py"
     return Programs((sys.executable, "-I", "-S", str(launcher)), (sys.executable, "-I", "-m", "jelmore_agent.main"))
 
 

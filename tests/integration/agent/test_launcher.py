@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jelmore_agent.link import LauncherLink
-from jelmore_agent.link_events import (
+from jelmore_agent.link.events import (
     Disconnected,
     Exited,
     Hello,
@@ -19,6 +18,7 @@ from jelmore_agent.link_events import (
     RunningCli,
     Written,
 )
+from jelmore_agent.link.launcher_link import LauncherLink
 from tests.support.launcher import NONCE, LauncherProcess, expect, python, started, until
 
 CAT = ["/bin/cat"]
@@ -325,8 +325,8 @@ async def test_what_an_agent_asked_before_it_hung_up_is_done(launcher: LauncherP
 
 DYING_AGENT = """
 import asyncio, os, signal, sys
-from jelmore_agent.frames import encode
-from jelmore_agent.link import LauncherLink
+from jelmore_agent.link.frames import encode
+from jelmore_agent.link.launcher_link import LauncherLink
 
 async def main():
     async with LauncherLink.serve(sys.argv[1], sys.argv[2]) as link:

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jelmore_agent.frames import encode
-from jelmore_agent.link import LauncherLink
-from jelmore_agent.link_events import Disconnected, Disk, Exited, Hello, Refused, Started, Stopping, Written
-from jelmore_agent.unix_socket import connect
+from jelmore_agent.link.events import Disconnected, Disk, Exited, Hello, Refused, Started, Stopping, Written
+from jelmore_agent.link.frames import encode
+from jelmore_agent.link.launcher_link import LauncherLink
+from jelmore_agent.link.unix_socket import connect
 from tests.support.launcher import NONCE, LauncherProcess, expect, python, started, until
 
 CAT = ["/bin/cat"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jelmore_agent.frames import MAX_BODY, Frame, FrameError, FrameReader, encode
+from jelmore_agent.link.frames import MAX_BODY, Frame, FrameError, FrameReader, encode
 
 # Any text that JSON can carry, lone surrogates included: the CLI prints them.
 TEXTS = st.text(st.characters(codec=None), max_size=50)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jelmore_agent.launcher_policy import Limits, Observed, Step, decide, must_pause, next_retry
+from jelmore_agent.launcher.policy import Limits, Observed, Step, decide, must_pause, next_retry
 
 LIMITS = Limits(grace=30, orphan_timeout=600, min_free=64)
 NO_LIMIT = LIMITS._replace(orphan_timeout=0)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from jelmore_agent.frames import Frame, FrameError
-from jelmore_agent.launcher_requests import (
+from jelmore_agent.launcher.requests import (
     Bye,
     CloseStdin,
     Confirm,
@@ -13,6 +12,7 @@ from jelmore_agent.launcher_requests import (
     Write,
     parse,
 )
+from jelmore_agent.link.frames import Frame, FrameError
 
 START: Frame = {"type": "start", "run": 1, "argv": ["/bin/cat"], "env": {"A": "b", "C": None}, "cwd": "/"}
 WRITE: Frame = {"type": "write", "run": 1, "token": "t", "line": "é"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jelmore_agent.unix_socket import connect, listen
+from jelmore_agent.link.unix_socket import connect, listen
 
 
 @pytest.fixture

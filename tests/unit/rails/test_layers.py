@@ -64,10 +64,21 @@ def _normal(distribution: str) -> str:
     return distribution.lower().replace("_", "-")
 
 
+#: What runs in Claude's container, or as PID 1 of the agent's, with nothing but the standard library.
+BARE = ["jelmore_agent.launcher"]
+
+
+@pytest.mark.parametrize("part", BARE)
+def test_what_is_bare_imports_the_standard_library_alone(graph: grimp.ImportGraph, part: str) -> None:
+    modules = {part} | graph.find_descendants(part)
+    reached = modules.union(*(graph.find_upstream_modules(module) for module in modules))
+    assert {name for name in reached if not name.startswith("jelmore_agent")} <= sys.stdlib_module_names
+
+
 def test_the_launcher_starts_with_the_standard_library_alone() -> None:
     # -I and -S: no site-packages, no PYTHONPATH, nothing but the folder that the session's image has of ours.
-    start = f"import sys; sys.path.append({str(ROOT / 'session-image')!r}); import jelmore_agent.launcher"
-    subprocess.run([sys.executable, "-I", "-S", "-c", start], check=True, timeout=20)
+    launcher = ROOT / "session-image/jelmore_agent/launcher/__main__.py"
+    subprocess.run([sys.executable, "-I", "-S", launcher, "--help"], check=True, capture_output=True, timeout=20)
 
 
 def test_the_agent_loads_no_pydantic() -> None:

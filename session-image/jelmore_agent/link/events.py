@@ -1,8 +1,8 @@
-"""What the launcher says to the agent (link.md), typed."""
+"""What the launcher says to the agent (README.md), typed."""
 
 import msgspec
 
-from jelmore_agent.frames import Frame, FrameError
+from jelmore_agent.link.frames import Frame, FrameError
 
 
 class Exited(msgspec.Struct, tag_field="type", tag="exited", frozen=True):

@@ -1,8 +1,8 @@
-"""What the agent asks of the launcher (link.md), checked. Standard library only."""
+"""What the agent asks of the launcher (link/README.md), checked. Standard library only."""
 
 from typing import NamedTuple
 
-from jelmore_agent.frames import Frame, FrameError
+from jelmore_agent.link.frames import Frame, FrameError
 
 SIGNALS = (2, 9, 15)  # SIGINT, SIGKILL, SIGTERM: all that ends or interrupts a CLI
 

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
-from jelmore_agent.frames import Frame
-from jelmore_agent.launcher_process import spawn
-from jelmore_agent.launcher_requests import Start
+from jelmore_agent.launcher.process import spawn
+from jelmore_agent.launcher.requests import Start
+from jelmore_agent.link.frames import Frame
 
 MAX_QUEUED = 64 * 1024 * 1024  # bytes that wait for a CLI that does not read
 STDERR_TAIL = 8 * 1024

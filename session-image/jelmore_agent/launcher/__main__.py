@@ -1,9 +1,9 @@
 """Owns the Claude Code CLI of one session: starts it as the agent asks, feeds it, reports its end, outlives
 the agent.
 
-Run by its path, `python -I -S …/launcher.py --socket PATH --pid-file PATH`; standard library only, since it
-stands in Claude's container. What it says to the agent and hears from it is in link.md, when it does what in
-launcher_policy.py. It holds no state but the processes themselves: when it dies, the CLI dies with it, and
+Run by its path, `python -I -S …/launcher/__main__.py --socket PATH --pid-file PATH`; standard library only, since it
+stands in Claude's container. What it says to the agent and hears from it is in link/README.md, when it does what in
+policy.py. It holds no state but the processes themselves: when it dies, the CLI dies with it, and
 the agent starts a new run.
 """
 
@@ -19,18 +19,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 if not __package__:  # run by path in isolated mode, where its own package is not found
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from jelmore_agent import launcher_process
-from jelmore_agent.launcher_loop import Launcher
-from jelmore_agent.launcher_policy import Limits
+from jelmore_agent.launcher import process
+from jelmore_agent.launcher.loop import Launcher
+from jelmore_agent.launcher.policy import Limits
 
 
 def main() -> None:
     options = _options()
     try:
         nonce = _nonce(options.nonce_file)
-        launcher_process.harden()
+        process.harden()
         with _pid_file(options.pid_file):
             limits = Limits(options.grace, options.orphan_timeout, options.min_free)
             Launcher(options.socket, nonce, limits, _wake_on_signals()).run()
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="launcher.py", formatter_class=_Formatter)
+    parser = argparse.ArgumentParser(prog="jelmore-launcher", formatter_class=_Formatter)
     parser.add_argument("--socket", required=True, metavar="PATH", help="where the agent listens")
     parser.add_argument("--pid-file", required=True, metavar="PATH", help="gets this process's number and start time")
     parser.add_argument("--nonce-file", metavar="PATH", help="what the agent knows us by (or JELMORE_NONCE)")
@@ -78,7 +78,7 @@ def _pid_file(path: str) -> Iterator[None]:
     except BlockingIOError as error:
         raise OSError(f"another launcher of this session is running: {path} is locked") from error
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()} {launcher_process.start_time(os.getpid())}\n".encode(), 0)
+    os.pwrite(descriptor, f"{os.getpid()} {process.start_time(os.getpid())}\n".encode(), 0)
     yield
     os.unlink(path)
 

@@ -1,5 +1,5 @@
 """The launcher's loop: it looks at its children, its connection and its disk, and does what
-launcher_policy.py says is due.
+policy.py says is due.
 
 Standard library only.
 """
@@ -11,14 +11,13 @@ import signal
 import time
 from collections.abc import Callable
 
-from jelmore_agent import launcher_policy as policy
-from jelmore_agent import launcher_process as process
-from jelmore_agent.frames import Frame, FrameError
-from jelmore_agent.launcher_connection import Connection
-from jelmore_agent.launcher_log import log
-from jelmore_agent.launcher_policy import Step
-from jelmore_agent.launcher_requests import Bye, CloseStdin, Confirm, Request, Signal, Start, Write
-from jelmore_agent.launcher_run import Refusal, Run
+from jelmore_agent.launcher import policy, process
+from jelmore_agent.launcher.connection import Connection
+from jelmore_agent.launcher.log import log
+from jelmore_agent.launcher.policy import Step
+from jelmore_agent.launcher.requests import Bye, CloseStdin, Confirm, Request, Signal, Start, Write
+from jelmore_agent.launcher.run import Refusal, Run
+from jelmore_agent.link.frames import Frame, FrameError
 
 _DISK_EVERY = 0.5  # seconds between looks at the free disk, while there is a CLI
 _ENDING_EVERY = 0.05  # seconds between looks while something is being ended

@@ -1,4 +1,4 @@
-"""Frames of the link between launcher and agent (link.md): bytes in, objects out, no socket. Standard library
+"""Frames of the link between launcher and agent (README.md): bytes in, objects out, no socket. Standard library
 only.
 """
 

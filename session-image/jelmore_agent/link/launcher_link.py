@@ -1,4 +1,4 @@
-"""The agent's end of the link (link.md): it listens for its launcher, tells what the launcher says, asks it
+"""The agent's end of the link (README.md): it listens for its launcher, tells what the launcher says, asks it
 for things.
 
 Level-based: nothing that is asked for survives a lost connection, and every connection begins with a `Hello`
@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from jelmore_agent.frames import Frame, FrameError, FrameReader, encode
-from jelmore_agent.link_events import Disconnected, Hello, LinkEvent, Said, parse
-from jelmore_agent.unix_socket import listen
+from jelmore_agent.link.events import Disconnected, Hello, LinkEvent, Said, parse
+from jelmore_agent.link.frames import Frame, FrameError, FrameReader, encode
+from jelmore_agent.link.unix_socket import listen
 
 HELLO_TIMEOUT = 5.0  # seconds in which a connection has to say who it is
 _CHUNK = 65536

@@ -8,9 +8,9 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 
-from jelmore_agent.frames import Frame, FrameError, FrameReader, encode
-from jelmore_agent.launcher_requests import Request, parse
-from jelmore_agent.unix_socket import connect
+from jelmore_agent.launcher.requests import Request, parse
+from jelmore_agent.link.frames import Frame, FrameError, FrameReader, encode
+from jelmore_agent.link.unix_socket import connect
 
 _CHUNK = 65536
 _MAX_UNSENT = 4 * 1024 * 1024  # bytes: an agent that does not read is cut off, and learns all from the next hello
