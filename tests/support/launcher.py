@@ -37,12 +37,19 @@ class LauncherProcess:
         under: list[str] | None = None,
     ) -> None:
         """`inherit`: descriptors that it gets, `under`: the command that executes it."""
-        command = [*(under or []), sys.executable, "-I", "-S", str(LAUNCHER), "--socket", self.socket]
-        command += ["--pid-file", str(self.pid_file), "--min-free", "0", *options]
+        self.start(["--pid-file", str(self.pid_file), *options], env or {}, inherit, under or [])
+
+    def launch_as_init(self, *options: str) -> None:
+        """As PID 1 of a PID namespace of its own, as it is in its container. Needs root."""
+        self.start([*options], {}, (), ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+
+    def start(self, options: list[str], env: dict[str, str], inherit: tuple[int, ...], under: list[str]) -> None:
+        command = [*under, sys.executable, "-I", "-S", str(LAUNCHER), "--socket", self.socket]
+        command += ["--min-free", "0", *options]
         with (self.folder / "launcher.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,
-                env={**os.environ, "JELMORE_NONCE": NONCE, **(env or {})},
+                env={**os.environ, "JELMORE_NONCE": NONCE, **env},
                 pass_fds=inherit,
                 start_new_session=True,
                 stderr=log,

@@ -1,10 +1,10 @@
 """Owns the Claude Code CLI of one session: starts it as the agent asks, feeds it, reports its end, outlives
 the agent.
 
-Run by its path, `python -I -S …/launcher/__main__.py --socket PATH --pid-file PATH`; standard library only, since it
-stands in Claude's container. What it says to the agent and hears from it is in link/README.md, when it does what in
-policy.py. It holds no state but the processes themselves: when it dies, the CLI dies with it, and
-the agent starts a new run.
+Run by its path, `python -I -S …/launcher/__main__.py --socket PATH`; standard library only, since it stands in
+Claude's container, as PID 1 there. What it says to the agent and hears from it is in link/README.md, when it does what
+in policy.py. It holds no state but the processes themselves: when it dies, the CLI dies with it, and the agent starts a
+new run.
 """
 
 # pathlib would cost the launcher a megabyte.
@@ -13,10 +13,9 @@ the agent starts a new run.
 import argparse
 import fcntl
 import os
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 if not __package__:  # run by path in isolated mode, where its own package is not found
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -24,6 +23,7 @@ if not __package__:  # run by path in isolated mode, where its own package is no
 from jelmore_agent.launcher import process
 from jelmore_agent.launcher.loop import Launcher
 from jelmore_agent.launcher.policy import Limits
+from jelmore_agent.launcher.signals import Signals
 
 
 def main() -> None:
@@ -31,9 +31,9 @@ def main() -> None:
     try:
         nonce = _nonce(options.nonce_file)
         process.harden()
-        with _pid_file(options.pid_file):
+        with _pid_file(options.pid_file) if options.pid_file else nullcontext():
             limits = Limits(options.grace, options.orphan_timeout, options.min_free)
-            Launcher(options.socket, nonce, limits, _wake_on_signals()).run()
+            Launcher(options.socket, nonce, limits, Signals()).run()
     except OSError as error:
         sys.exit(f"launcher: {error}")
 
@@ -41,7 +41,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="jelmore-launcher", formatter_class=_Formatter)
     parser.add_argument("--socket", required=True, metavar="PATH", help="where the agent listens")
-    parser.add_argument("--pid-file", required=True, metavar="PATH", help="gets this process's number and start time")
+    parser.add_argument("--pid-file", metavar="PATH", help="gets this process's number and start time; one holds it")
     parser.add_argument("--nonce-file", metavar="PATH", help="what the agent knows us by (or JELMORE_NONCE)")
     parser.add_argument("--grace", type=float, default=30, metavar="S", help="after SIGTERM, the agent's share")
     parser.add_argument("--orphan-timeout", type=float, default=0, metavar="S", help="without an agent (0: no limit)")
@@ -81,15 +81,6 @@ def _pid_file(path: str) -> Iterator[None]:
     os.pwrite(descriptor, f"{os.getpid()} {process.start_time(os.getpid())}\n".encode(), 0)
     yield
     os.unlink(path)
-
-
-def _wake_on_signals() -> int:
-    """A descriptor that gives the number of each SIGTERM and SIGCHLD as a byte."""
-    readable, writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    return readable
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from jelmore_agent.launcher.log import log
 from jelmore_agent.launcher.policy import Step
 from jelmore_agent.launcher.requests import Bye, CloseStdin, Confirm, Request, Signal, Start, Write
 from jelmore_agent.launcher.run import Refusal, Run
+from jelmore_agent.launcher.signals import Signals
 from jelmore_agent.link.frames import Frame, FrameError
 
 _DISK_EVERY = 0.5  # seconds between looks at the free disk, while there is a CLI
@@ -26,12 +27,12 @@ _ENDING_EVERY = 0.05  # seconds between looks while something is being ended
 class Launcher:
     """One turn of its loop looks at everything there is (level-based); what it waits for only wakes it."""
 
-    def __init__(self, socket_path: str, nonce: str, limits: policy.Limits, wakeup: int) -> None:
+    def __init__(self, socket_path: str, nonce: str, limits: policy.Limits, signals: Signals) -> None:
         now = time.monotonic()
         self._socket_path = socket_path
         self._nonce = nonce
         self._limits = limits
-        self._wakeup = wakeup  # readable after a signal
+        self._signals = signals
         self._run: Run | None = None
         self._last_run = 0
         self._exits: dict[int, Frame] = {}  # by run: what no agent has confirmed
@@ -180,9 +181,9 @@ class Launcher:
         return max(0.0, min(due)) if due else None
 
     def _wait(self, timeout: float | None) -> None:
-        ready: dict[int, Callable[[], None]] = {self._wakeup: self._on_signal}
+        ready: dict[int, Callable[[], None]] = {self._signals.fileno(): self._on_signal}
         poll = select.poll()
-        poll.register(self._wakeup, select.POLLIN)
+        poll.register(self._signals, select.POLLIN)
         if self._connection is not None:
             ready[self._connection.fileno()] = self._on_agent
             unsent = select.POLLOUT if self._connection.has_unsent else 0
@@ -198,7 +199,7 @@ class Launcher:
             ready[descriptor]()
 
     def _on_signal(self) -> None:
-        if signal.SIGTERM in os.read(self._wakeup, 4096):
+        if self._signals.stop_asked():
             self.stop()
 
     def _on_stdin(self) -> None:

@@ -43,8 +43,8 @@ def _prctl(option: int, value: int) -> None:
 
 def harden() -> None:
     """Makes this process the one that its descendants' orphans fall to, that nobody of its uid may trace or
-    read, and that minds SIGTERM and SIGCHLD only (as PID 1 of a container it would still die of a signal that
-    Python handles).
+    read, and that minds SIGTERM and SIGCHLD only (signals.py; as PID 1 of a container it would still die of a signal
+    that Python handles).
     """
     _prctl(_SET_CHILD_SUBREAPER, 1)
     _prctl(_SET_DUMPABLE, 0)
@@ -92,7 +92,6 @@ def _become(
 ) -> NoReturn:
     """The child's part, from fork to exec; it never returns."""
     try:
-        signal.set_wakeup_fd(-1)
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)  # ignored signals would stay so across exec
         os.setsid()

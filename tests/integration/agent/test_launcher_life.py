@@ -221,6 +221,51 @@ async def test_without_an_agent_it_ends_the_cli_itself(launcher: LauncherProcess
     assert [event["step"] for event in events if "step" in event] == ["interrupt", "close_stdin"]
 
 
+# As PID 1 of its container
+
+ATTACK = """
+import ctypes, os, signal
+for number in sorted(signal.valid_signals()):
+    os.kill(1, number)
+info = (ctypes.c_int * 32)(signal.SIGTERM, 0, -1)  # siginfo_t with si_code SI_QUEUE and a sender of 0
+assert ctypes.CDLL(None).syscall(129, 1, signal.SIGTERM, info) == 0  # rt_sigqueueinfo
+print("tried", flush=True)
+import sys; sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace needs root")
+async def test_as_pid_1_only_a_sigterm_from_outside_of_its_container_ends_it(
+    launcher: LauncherProcess, link: LauncherLink
+) -> None:
+    launcher.launch_as_init()
+    assert (await expect(link, Hello)).pid == 1
+    await started(launcher, link, 1, python(ATTACK))
+    await until(lambda: launcher.spool(1).read_text() == "tried\n")
+    link.write(1, "a", "x")
+    assert await anext(link) == Written(run=1, token="a")  # nothing was said before: it is not stopping
+    init = psutil.Process(launcher.pid).children()[0]
+    init.terminate()
+    await expect(link, Stopping)
+    link.close_stdin(1)
+    assert (await expect(link, Exited)).code == 0
+    link.confirm(1)
+    assert await launcher.exit_code() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace needs root")
+async def test_as_pid_1_it_reaps_what_falls_to_it(launcher: LauncherProcess, link: LauncherLink) -> None:
+    launcher.launch_as_init()
+    await expect(link, Hello)
+    await started(launcher, link, 1, ["/bin/sh", "-c", "(sleep 0.05 & sleep 1000 &); echo up; exec cat"])
+    await until(lambda: launcher.spool(1).read_text() == "up\n")
+    init = psutil.Process(launcher.pid).children()[0]
+    await until(lambda: len(init.children()) == 2)
+    link.close_stdin(1)
+    assert (await expect(link, Exited)).code == 0
+    assert init.children() == []
+
+
 async def test_alone_too_long_it_lets_the_cli_finish_and_leaves(launcher: LauncherProcess) -> None:
     launcher.launch("--orphan-timeout", "0.3")
     finishing = python("import sys; sys.stdin.read(); print('the turn is over')")
