@@ -42,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 # Lines that are folded before other tasks of the agent get their turn.
 _LINES_AT_ONCE = 200
-_RESULT = b'{"type":"result"'
+# In the line that ends a turn, wherever among its keys. Inside of a text the quotes would be escaped.
+_RESULT = b'"type":"result"'
 
 
 class Surroundings(Protocol):
@@ -233,7 +234,7 @@ class Session:
         on disk.
         """
         for number, record in enumerate(self._reader.read()):
-            if record.line.startswith(_RESULT):
+            if _RESULT in record.line:
                 await self._around.settle()
             self._take(record)
             if self._publisher.full:

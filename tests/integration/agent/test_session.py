@@ -58,6 +58,15 @@ async def test_a_turn(make_rig: MakeRig) -> None:
     assert rig.log.report.drained
 
 
+async def test_what_a_turn_changed_is_told_before_its_end(make_rig: MakeRig) -> None:
+    rig = await make_rig(settings=BASH)
+    prompt = await rig.input(script(bash("echo x > last.txt"), say("Done.")))
+    await rig.until(done(prompt))
+    kinds = [event.type for event in rig.log.events]
+    assert kinds.index("file_modified") < kinds.index("turn_completed")
+    assert rig.log.payloads("file_modified")[0]["turn"] == 1
+
+
 async def test_the_resource_s_query_is_the_first_input(make_rig: MakeRig) -> None:
     rig = await make_rig(settings={"query": script(say("Hi there."))})
     await rig.until(rests)
