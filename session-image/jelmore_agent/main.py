@@ -1,8 +1,8 @@
-"""The agent's process: `python -m jelmore_agent.main CONFIG`. It may be killed at any moment and is simply started
-again.
+"""The agent's process: `python -m jelmore_agent.main [--drain] CONFIG`. It may be killed at any moment and is simply
+started again. A session is ended through its launcher.
 
-SIGTERM ends it at once (an upgrade or a restart: the CLI goes on in its launcher). A session is ended through its
-launcher.
+SIGTERM ends it at once (an upgrade or a restart: the CLI goes on in its launcher). With `--drain` it first publishes
+what is on disk, however long that takes: for a pod, whose sidecar ends last and where `parent.py` sets the limit.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from uuid import uuid4
@@ -60,8 +61,12 @@ class Agent:
         self._link = link
         self._live = live_subject(session_key(config.namespace, config.session_id))
 
+    def leave(self) -> None:
+        """Lets `run` return as soon as the log has what is on disk."""
+        self._session.leave()
+
     async def run(self) -> None:
-        """Until the session is ended as asked and the log has everything."""
+        """Until the session is ended as asked, or `leave` was called, and the log has everything."""
         helpers = [asyncio.create_task(self._serve_bus())]
         main = asyncio.create_task(self._serve_session())
         # Any part that fails is a defect or a broken disk: the process ends, and a new one starts from what is stored.
@@ -119,14 +124,17 @@ async def _locked(folder: Path) -> None:
             await asyncio.sleep(_LOCK_RETRY)
 
 
-async def serve(config: AgentConfig) -> None:
+async def serve(config: AgentConfig, drain: bool) -> None:
     os.umask(0o077)
     folder = Path(config.folder)
     folder.mkdir(parents=True, exist_ok=True)
     await _locked(folder)
     nonce = Path(config.nonce_file).read_text(encoding="ascii").strip()
-    async with LauncherLink.serve(config.socket, nonce) as link:
-        await Agent(config, link).run()
+    async with LauncherLink.serve(config.socket, nonce, config.socket_mode) as link:
+        agent = Agent(config, link)
+        if drain:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, agent.leave)
+        await agent.run()
 
 
 class _JsonLines(logging.Formatter):
@@ -141,16 +149,17 @@ def main() -> int:
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    if len(sys.argv) != 2:
-        print("usage: python -m jelmore_agent.main CONFIG", file=sys.stderr)
+    drain, arguments = sys.argv[1:2] == ["--drain"], [word for word in sys.argv[1:] if word != "--drain"]
+    if len(arguments) != 1:
+        print("usage: python -m jelmore_agent.main [--drain] CONFIG", file=sys.stderr)
         return 2
     try:
-        config = read_config(Path(sys.argv[1]).read_bytes())
+        config = read_config(Path(arguments[0]).read_bytes())
     except (OSError, ValueError) as error:
         print(f"jelmore agent: {error}", file=sys.stderr)
         return 2
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(serve(config))
+        uvloop.run(serve(config, drain))
     return 0
 
 

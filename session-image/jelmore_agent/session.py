@@ -71,7 +71,8 @@ class Session:
         self._around = surroundings
         self._folder = Path(config.folder)
         self._woken = asyncio.Event()
-        self._finishing = False
+        self._last: steering.Finish | steering.Leave | None = None  # what is left to do once the log has everything
+        self._leave_asked = False
         self._restoring = True
         self.fold = Fold(config.session_id)
         self.view = View()
@@ -122,16 +123,25 @@ class Session:
             self._woken.clear()
             await self._woken.wait()
 
+    def leave(self) -> None:
+        """Lets `run` return without an end of the session, unless one was asked for: another agent may go on."""
+        self._leave_asked = True
+        self.wake()
+
     async def run(self) -> None:
-        """Returns once the session was ended as asked and the log has everything."""
+        """Returns once the session was ended as asked, or `leave` was called, and the log has everything."""
         while True:
             self._woken.clear()
             if await self._read():
                 continue
+            if self._leave_asked and not self.view.leaving:
+                await self._around.settle()
+                self.view.leaving = True
             wake_at = self._act()
-            if self._finishing and self._publisher.empty:
-                with contextlib.suppress(ConnectionError):
-                    self._link.bye()
+            if self._last is not None and self._publisher.empty:
+                if isinstance(self._last, steering.Finish):
+                    with contextlib.suppress(ConnectionError):
+                        self._link.bye()
                 return
             limit = None if wake_at is None else max(0.0, (wake_at - datetime.now(UTC)).total_seconds())
             with contextlib.suppress(TimeoutError):
@@ -252,8 +262,8 @@ class Session:
                 case steering.WakeAt():
                     wake_at = min(wake_at or action.moment, action.moment)
                     continue
-                case steering.Finish():
-                    self._finishing = True
+                case steering.Finish() | steering.Leave():
+                    self._last = action
                     continue
                 case steering.Note():
                     if not self._noted(action):

@@ -49,6 +49,7 @@ class View:
     in_flight: set[str] = field(default_factory=set)  # tokens of lines on their way to the CLI
     closed: bool = False  # stdin's end was asked for
     signalled: int | None = None
+    leaving: bool = False  # this agent was told to end
 
     def connection_lost(self, now: datetime) -> None:
         self.connected, self.running, self.starting = False, None, None
@@ -100,15 +101,23 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Exit once the log has what is on disk, without an end of the session."""
+
+
+@dataclass(frozen=True, slots=True)
 class WakeAt:
     moment: datetime
 
 
-type Action = Note | Start | Write | CloseStdin | Signal | Confirm | Finish | WakeAt
+type Action = Note | Start | Write | CloseStdin | Signal | Confirm | Finish | Leave | WakeAt
 
 
 def decide(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:
     """The next actions. Each changes the fold or the view, so that the decision taken again does not repeat it."""
+    if view.leaving and view.stopping_since is None:
+        yield Leave()
+        return
     yield from _time_out(config, fold, now)
     if not view.connected:
         yield from _alone(config, fold, view, now)
@@ -129,13 +138,15 @@ def decide(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> I
 
 
 def _alone(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:
-    """Without a launcher only an end that was asked for goes on: a launcher that was told to stop may be gone first."""
+    """Without a launcher only an end that was asked for goes on: a launcher that was told to stop may be gone first.
+    When this agent is told to end, too, it will not come back.
+    """
     if view.stopping_since is None or view.disconnected_since is None:
         return
     gone_at = view.disconnected_since + timedelta(seconds=_GONE_LIMIT)
     if not fold.alive:
         yield from _end(fold, now)
-    elif now < gone_at:
+    elif now < gone_at and not view.leaving:
         yield WakeAt(gone_at)
     else:
         cut = config.on_interrupted == "wait"

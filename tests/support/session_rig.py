@@ -193,10 +193,10 @@ class Rig:
         self.start_agent()
         self.start_launcher()
 
-    def start_agent(self) -> None:
+    def start_agent(self, *options: str) -> None:
         config = self.folder / "agent.json"
         config.write_bytes(msgspec.json.encode(self.config()))
-        self.agent = self._spawn([sys.executable, "-m", "jelmore_agent.main", str(config)], "agent.log", {})
+        self.agent = self._spawn([sys.executable, "-m", "jelmore_agent.main", *options, str(config)], "agent.log", {})
 
     def start_launcher(self) -> None:
         argv = [sys.executable, "-I", "-S", str(LAUNCHER), "--socket", str(self.folder / "agent.sock")]

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class LauncherLink:
-    """Use as `async with LauncherLink.serve(path, nonce) as link`, then `async for event in link`.
+    """Use as `async with LauncherLink.serve(path, nonce, mode) as link`, then `async for event in link`.
 
     The methods that ask for something return at once. They raise ConnectionError when no launcher is
     connected, and ValueError for what does not fit into a frame; then nothing was sent.
@@ -44,9 +44,9 @@ class LauncherLink:
 
     @classmethod
     @asynccontextmanager
-    async def serve(cls, path: str, nonce: str) -> AsyncIterator[Self]:
-        """Listens at `path` as long as the context is open. Raises OSError if it cannot."""
-        listener = listen(path)
+    async def serve(cls, path: str, nonce: str, mode: int = 0o600) -> AsyncIterator[Self]:
+        """Listens at `path`, a socket of this mode, as long as the context is open. Raises OSError if it cannot."""
+        listener = listen(path, mode)
         identity = Path(path).stat().st_ino
         link = cls(listener, nonce)
         accepting = asyncio.create_task(link._accept())

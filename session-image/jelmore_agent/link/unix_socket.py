@@ -13,8 +13,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-_MODE = 0o600  # both ends run as the user who owns the session's folder
-
 
 @contextmanager
 def _short_folder(path: str) -> Iterator[str]:
@@ -38,8 +36,8 @@ def connect(path: str) -> socket.socket:
     return connection
 
 
-def listen(path: str) -> socket.socket:
-    """A non-blocking listener at `path`, readable and writable by its owner alone whatever the umask.
+def listen(path: str, mode: int) -> socket.socket:
+    """A non-blocking listener at `path` with exactly this mode, whatever the umask.
 
     It is bound under another name and renamed once its mode is right: what a dead listener left there is
     replaced in one step, and there is no moment at which somebody else could connect. Raises OSError.
@@ -52,7 +50,7 @@ def listen(path: str) -> socket.socket:
             with suppress(FileNotFoundError):
                 os.unlink(unnamed)
             listener.bind(unnamed)
-            os.chmod(unnamed, _MODE)
+            os.chmod(unnamed, mode)
             listener.listen(8)
             os.replace(unnamed, f"{folder}/{os.path.basename(path)}")
     except BaseException:

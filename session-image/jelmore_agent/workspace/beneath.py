@@ -82,10 +82,10 @@ class Root:
         os.close(self._fd)
         self._fd = fd
 
-    def exists(self) -> bool:
-        """Whether the directory is still in its place."""
+    def usable(self) -> bool:
+        """Whether the directory is still in its place, and can be looked into."""
         try:
-            return os.path.samestat(self.path.lstat(), os.fstat(self._fd))
+            return os.path.samestat(self.path.lstat(), os.fstat(self._fd)) and os.access(self.path, os.R_OK | os.X_OK)
         except OSError:
             return False
 

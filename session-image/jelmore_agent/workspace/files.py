@@ -31,6 +31,10 @@ _SELF_GONE = Mask.IGNORED | Mask.DELETE_SELF | Mask.MOVE_SELF
 _NAMES_LIMIT = 5_000  # changed names of a directory, past which it is listed whole
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
+_UNREADABLE = (
+    "The workspace has directories that Jelmore may not read: what changes in them is not reported. "
+    "Let their group read them (chmod -R g+rX)."
+)
 
 
 @dataclass(frozen=True)
@@ -129,14 +133,16 @@ class FileTracker:
         if directory is None:
             return  # removed, or ignored by now
         try:
-            fd = self._root.open_directory(path, listing=True)
+            fd = self._open(path)
         except OSError as error:
             if error.errno in _GONE:
                 comparison.drop(path)
             elif error.errno in _EXHAUSTED:
                 self._visits[path] = visit
                 self._hooks.touched()
-            return  # unreadable: what is in it cannot be told, so nothing is
+            elif error.errno == errno.EACCES:
+                self._hooks.problem(_UNREADABLE)
+            return  # what is in it cannot be told, so nothing is
         try:
             inode, known = os.fstat(fd).st_ino, directory.inode != 0
             if directory.inode != inode or directory.wd is None:
@@ -149,6 +155,14 @@ class FileTracker:
             yield from self._compare(Scene(self.tree, directory, visit), fd, comparison)
         finally:
             os.close(fd)
+
+    def _open(self, path: str) -> int:
+        """Raises OSError, also where names could be listed but not looked at: they would seem to be gone."""
+        fd = self._root.open_directory(path, listing=True)
+        if not os.access(".", os.X_OK, dir_fd=fd):
+            os.close(fd)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return fd
 
     def _compare(self, scene: Scene, fd: int, comparison: Comparison) -> Iterator[None]:
         directory, names = scene.directory, scene.visit.names

@@ -104,8 +104,8 @@ class WorkspaceWatcher:
             if self._polling:
                 await asyncio.sleep(max(POLL, _POLL_SHARE * self._look_took))
                 self._mark_all()
-            elif not self._root.exists():
-                await asyncio.sleep(POLL)  # nothing tells when it is made again
+            elif not self._root.usable():
+                await asyncio.sleep(POLL)  # nothing tells when it is made, or opened, again
                 self._mark_all()
             else:
                 await self._touched.wait()

@@ -2,11 +2,13 @@
 killed.
 """
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from jelmore_contract.commands import ConfigureCommand, InterruptCommand
 from jelmore_contract.states import Decision
+from tests.support.gate import Gate
 from tests.support.scripts import agent as subagent
 from tests.support.scripts import ask, bash, plan, say, script, write
 from tests.support.session_rig import Log, MakeRig, Rig, outputs
@@ -229,6 +231,36 @@ async def test_a_session_stopped_in_a_turn_goes_on_when_it_is_started_again(make
     await rig.until(lambda log: "completed" in log.input_states(prompt) and rests(log))
     await rig.stop()
     await assert_log_is_the_spool(rig)
+
+
+async def test_an_agent_that_is_to_drain_publishes_what_is_on_disk_before_it_ends(make_rig: MakeRig) -> None:
+    """As in a pod, whose sidecar gets SIGTERM last. The session is not ended by it: the next agent goes on."""
+    seed = await make_rig(start=False)
+    async with Gate(seed.nats_url) as gate:
+        rig = await make_rig(settings=BASH, nats_url=gate.url)
+        await rig.until(rests)
+        await rig.kill_agent()
+        rig.start_agent("--drain")
+        slow = script(bash("echo x > count.txt"), say("slow", chars=3000, deltas=100, delay_ms=20))
+        prompt = await rig.input(slow)
+        await rig.until(lambda log: "started" in log.input_states(prompt))
+        await gate.shut()
+        assert rig.agent is not None
+        await rig.until(lambda log: any(b'"type":"result"' in line for line in rig.spool_lines()))
+        rig.agent.terminate()
+        (rig.workspace / "last.txt").touch()
+        assert rig.agent.poll() is None
+        assert len(rig.log.of("output")) < len(rig.spool_lines())
+        await gate.open()
+        assert await asyncio.to_thread(rig.agent.wait, 30) == 0
+        await assert_log_is_the_spool(rig)
+        assert rig.log.report is not None
+        assert not rig.log.report.drained
+        rig.start_agent("--drain")
+        second = await rig.input(script(say("on we go")))
+        await rig.until(done(second))
+        assert rig.log.input_states(prompt)[-1] == "completed"
+        assert await rig.stop() == 0
 
 
 async def test_a_command_that_is_none_is_refused_and_does_no_harm(make_rig: MakeRig) -> None:

@@ -191,6 +191,31 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
         View(stopping_since=NOW, disconnected_since=NOW - timedelta(seconds=4)),
         ["note RunExited"],
     ),
+    (
+        "it may come back, or not",
+        lambda: fold(STARTED, INIT),
+        View(stopping_since=NOW, disconnected_since=NOW),
+        ["wake +3"],
+    ),
+    (
+        "it is not waited for by an agent that is told to end as well",
+        lambda: fold(STARTED, INIT),
+        View(stopping_since=NOW, disconnected_since=NOW, leaving=True),
+        ["note RunExited"],
+    ),
+    (
+        "an agent that is told to end ends the session that is stopping",
+        lambda: fold(STARTED, INIT),
+        view(running=1, stopping_since=NOW, leaving=True),
+        ["CloseStdin", "wake +10"],
+    ),
+    (
+        "and leaves any other to the next agent",
+        lambda: fold(INPUT, STARTED, INIT),
+        view(running=1, leaving=True),
+        ["Leave"],
+    ),
+    ("its launcher being there or not", lambda: fold(STARTED, INIT), View(leaving=True), ["Leave"]),
 ]
 
 

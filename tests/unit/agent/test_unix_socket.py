@@ -35,19 +35,20 @@ def greets(listener: socket.socket, path: str) -> bool:
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_a_listener_is_its_owners_alone(path: str) -> None:
-    with listen(path) as listener:
+@pytest.mark.parametrize("mode", [0o600, 0o660])
+def test_a_listener_is_for_whom_its_mode_says(path: str, mode: int) -> None:
+    with listen(path, mode) as listener:
         assert greets(listener, path)
-        assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+        assert stat.S_IMODE(Path(path).stat().st_mode) == mode
         assert [entry.name for entry in Path(path).parent.iterdir()] == ["agent.sock"]
 
 
 def test_a_dead_listeners_file_is_replaced(path: str) -> None:
-    listen(path).close()
+    listen(path, 0o600).close()
     Path(path).with_name(f".{os.getpid()}.new").touch()  # one that died before it had its name
     with pytest.raises(ConnectionRefusedError):
         connect(path)
-    with listen(path) as listener:
+    with listen(path, 0o600) as listener:
         assert greets(listener, path)
 
 
@@ -60,7 +61,7 @@ def test_nobody_there(path: str) -> None:
 
 def test_no_descriptor_is_left_open(path: str) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    with listen(path) as listener:
+    with listen(path, 0o600) as listener:
         assert greets(listener, path)
     with pytest.raises(OSError, match="refused"):
         connect(path)
