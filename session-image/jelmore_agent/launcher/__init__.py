@@ -1,1 +1,1 @@
-"""The launcher: owns the Claude Code CLI of one session. Standard library only, also in what it imports of `link`."""
+"""The launcher: owns the Claude Code CLI of one session. Standard library only, also in what it imports of ours."""

@@ -10,15 +10,18 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 
+from jelmore_agent import stderr_log
 from jelmore_agent.launcher import policy, process
 from jelmore_agent.launcher.connection import Connection
-from jelmore_agent.launcher.log import log
 from jelmore_agent.launcher.policy import Step
 from jelmore_agent.launcher.requests import Bye, CloseStdin, Confirm, Request, Signal, Start, Write
 from jelmore_agent.launcher.run import Refusal, Run
 from jelmore_agent.launcher.signals import Signals
 from jelmore_agent.link.frames import Frame, FrameError
+
+log = partial(stderr_log.log, "launcher")
 
 _DISK_EVERY = 0.5  # seconds between looks at the free disk, while there is a CLI
 _ENDING_EVERY = 0.05  # seconds between looks while something is being ended

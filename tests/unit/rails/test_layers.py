@@ -17,6 +17,7 @@ OURS = {
     # Every extra brings what the whole of it needs; the base install, what the client needs of it.
     "jelmore_contract": {"agent"},
     "jelmore_agent": {"agent"},
+    "jelmore_proxy": {"agent", "session"},
     "jelmore_operator": {"operator"},
     "jelmore_api": {"api"},
     "jelmore_local": {"agent", "operator", "api", "local"},
@@ -65,7 +66,7 @@ def _normal(distribution: str) -> str:
 
 
 #: What runs in Claude's container, or as PID 1 of the agent's, with nothing but the standard library.
-BARE = ["jelmore_agent.launcher"]
+BARE = ["jelmore_agent.launcher", "jelmore_agent.parent"]
 
 
 @pytest.mark.parametrize("part", BARE)

@@ -16,6 +16,7 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PACKAGES = [
     "contract/jelmore_contract",
     "session-image/jelmore_agent",
+    "session-image/jelmore_proxy",
     "operator/jelmore_operator",
     "api/jelmore_api",
     "local/jelmore_local",
@@ -92,7 +93,7 @@ def test_a_package_is_typed_and_stands_one_level_down(package: str) -> None:
 def test_every_package_is_in_the_wheel_and_on_the_development_path() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert build["targets"]["wheel"]["packages"] == PACKAGES
-    assert build["dev-mode-dirs"] == [package.split("/")[0] for package in PACKAGES]
+    assert build["dev-mode-dirs"] == list(dict.fromkeys(package.split("/")[0] for package in PACKAGES))
 
 
 def test_make_alone_lists_every_target_with_what_it_does() -> None:
