@@ -39,6 +39,8 @@ class PodRig(Rig):
         self.run, self.home, self.secret, self.tmp = (self.folder / name for name in ("run", "home", "secret", "tmp"))
         for folder in (self.spool, self.run, self.home, self.secret, self.tmp):
             folder.mkdir()
+        if self.naive:
+            self._own(self.folder, CLAUDE, 0o2770)
         self._own(self.spool, 0, 0o2770)  # as the kubelet makes a subPath
         self._own(self.run, 0, 0o2777)  # as the kubelet leaves an emptyDir to a group
         self._own(self.workspace, CLAUDE, 0o2770)
