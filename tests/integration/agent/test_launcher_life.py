@@ -234,7 +234,7 @@ import sys; sys.stdin.read()
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace needs root")
+@pytest.mark.usefixtures("namespaces")
 async def test_as_pid_1_only_a_sigterm_from_outside_of_its_container_ends_it(
     launcher: LauncherProcess, link: LauncherLink
 ) -> None:
@@ -253,7 +253,7 @@ async def test_as_pid_1_only_a_sigterm_from_outside_of_its_container_ends_it(
     assert await launcher.exit_code() == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace needs root")
+@pytest.mark.usefixtures("namespaces")
 async def test_as_pid_1_it_reaps_what_falls_to_it(launcher: LauncherProcess, link: LauncherLink) -> None:
     launcher.launch_as_init()
     await expect(link, Hello)
