@@ -1,0 +1,2 @@
+class ClusterError(Exception):
+    """No cluster, and what would bring one."""

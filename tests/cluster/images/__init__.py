@@ -1,0 +1,1 @@
+"""The images that the tests' pods run: what they are made of, and how."""
