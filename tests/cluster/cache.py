@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+_KEPT = 3
 
 
 def folder() -> Path:
@@ -51,11 +52,11 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
     return entry
 
 
-def drop_others(prefix: str, kept: Path) -> None:
-    """Removes entries of that prefix that were made from something else."""
-    for entry in folder().glob(f"{prefix}*"):
-        if entry != kept:
-            shutil.rmtree(entry, ignore_errors=True)
+def keep_newest(prefix: str) -> None:
+    """Removes the entries of that prefix but the last few made: other checkouts may be using those."""
+    entries = sorted(folder().glob(f"{prefix}*"), key=lambda it: it.stat().st_mtime, reverse=True)
+    for entry in entries[_KEPT:]:
+        shutil.rmtree(entry, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from tests.cluster.errors import ClusterError
+
 _NEEDED = (
     "buildah", "ca-certificates", "containerd", "containernetworking-plugins", "debian-archive-keyring", "debootstrap",
     "iproute2", "iptables", "mount", "openssl", "runc",
@@ -24,4 +26,4 @@ def install() -> None:
             check=False,
         )  # fmt: skip
         if done.returncode != 0:
-            raise RuntimeError(f"apt-get {command[0]} failed: {done.stderr.strip()}")
+            raise ClusterError(f"apt-get {command[0]} failed: {done.stderr.strip()}")

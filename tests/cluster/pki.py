@@ -3,6 +3,7 @@
 import secrets
 import subprocess
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.layout import API_SERVICE_IP, NODE_IP, State
 
 _DAYS = "30"
@@ -34,4 +35,4 @@ def _signed(state: State, name: str, subject: str, names: str) -> None:
 def _openssl(state: State, *arguments: str) -> None:
     done = subprocess.run(["openssl", *arguments], cwd=state.pki, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"openssl {arguments[0]}: {done.stderr.strip()}")
+        raise ClusterError(f"openssl {arguments[0]}: {done.stderr.strip()}")

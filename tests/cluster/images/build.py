@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster import cache
+from tests.cluster.errors import ClusterError
 from tests.cluster.images import inputs
 
 _HERE = Path(__file__).parent
@@ -28,7 +29,7 @@ def all_images() -> list[Path]:
 
 
 def _archive(name: str, dockerfile: Path, base: str) -> Path:
-    prefix = f"image-{name.rpartition('/')[2].removesuffix(':test')}-"
+    prefix = f"image-{name.rpartition('/')[2].removesuffix(':test')}@"
     made_from = cache.key(base, name, files=inputs.files(dockerfile, cache.ROOT))
 
     def build(target: Path) -> None:
@@ -39,7 +40,7 @@ def _archive(name: str, dockerfile: Path, base: str) -> Path:
         _buildah("push", name, f"docker-archive:{target}/image.tar:{name}")
 
     entry = cache.made(f"{prefix}{made_from}", build)
-    cache.drop_others(prefix, entry)
+    cache.keep_newest(prefix)
     return entry / "image.tar"
 
 
@@ -47,6 +48,7 @@ def _base(key: str) -> None:
     """Puts the base into buildah's own storage, where the builds find it."""
     tag = f"localhost/jelmore-tests-base:{key}"
     if _buildah("images", "--quiet", "--filter", f"reference={tag}"):
+        _buildah("tag", tag, _BASE)
         return
 
     def bootstrap(target: Path) -> None:
@@ -54,7 +56,7 @@ def _base(key: str) -> None:
         subprocess.run([_HERE / "base.sh", target / "base.tar"], check=True, stdout=subprocess.DEVNULL)
 
     context = cache.made(f"base-{key}", bootstrap)
-    cache.drop_others("base-", context)
+    cache.keep_newest("base-")
     _buildah("build", "--file", str(_HERE / "base.Dockerfile"), "--tag", _BASE, "--tag", tag, str(context))
 
 
@@ -82,7 +84,7 @@ def _buildah(*arguments: str) -> str:
         env={**os.environ, "BUILDAH_ISOLATION": "chroot"},
     )  # fmt: skip
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}:\n{done.stdout}")
+        raise ClusterError(f"{' '.join(command)}:\n{done.stdout}")
     return done.stdout
 
 

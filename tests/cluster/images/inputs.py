@@ -22,5 +22,5 @@ def files(dockerfile: Path, checkout: Path) -> Iterator[Path]:
         path = checkout / source
         if path.is_dir():
             yield from (it for it in path.rglob("*") if it.is_file() and "__pycache__" not in it.parts)
-        else:
+        elif path.exists():  # what is not there, the build says
             yield path
