@@ -14,13 +14,17 @@ RUNTIME := scripts/bootstrap.sh runtime
 DEV := scripts/bootstrap.sh dev
 # pytest processes: two for each core, since integration tests mostly wait for servers.
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# These start pods and processes of their own, and wait for what those do: more at once would only take longer.
+E2E_WORKERS ?= 2
+# A cluster that lasts as long as the command; making what it needs counts for no test's time.
+WITH_CLUSTER := $(BIN)/python -m tests.cluster run --
 # More arguments for the command behind a target: make up ARGS=--help, make unit ARGS='-k states -x'
 ARGS ?=
 
-.PHONY: help up setup test check lint types layers unit integration bench crd lock fmt clean
+.PHONY: help up setup test check lint types layers unit integration e2e cluster bench crd lock fmt clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # One process from the first line of bootstrap.sh to the last of `jelmore up`, so that make has exactly one child: it
 # passes SIGTERM on to it and waits; Ctrl-C reaches both. Make then reports the signal as its own exit code (143, 130),
@@ -32,7 +36,8 @@ setup: ## Make the environment for development (.venv)
 	@$(DEV)
 
 test: lint types layers ## Everything that CI runs: lint, types, import layers, all tests
-	@$(DEV) -- $(BIN)/pytest -n $(WORKERS) $(ARGS)
+	@$(DEV) -- $(BIN)/pytest -n $(WORKERS) tests/unit tests/integration $(ARGS)
+	@$(WITH_CLUSTER) $(BIN)/pytest -n $(E2E_WORKERS) tests/e2e $(ARGS)
 
 check: lint types layers unit ## The fast part of it, in under a minute
 
@@ -51,6 +56,12 @@ unit: ## Unit tests
 
 integration: ## Integration tests: real servers and the real CLI
 	@$(DEV) -- $(BIN)/pytest -n $(WORKERS) tests/integration $(ARGS)
+
+e2e: ## End-to-end tests on a real Kubernetes, which is found or made (tests/cluster/README.md)
+	@$(DEV) -- $(WITH_CLUSTER) $(BIN)/pytest -n $(E2E_WORKERS) tests/e2e $(ARGS)
+
+cluster: ## What make e2e would make first: packages, programs and images (5 to 10 minutes, once)
+	@$(DEV) -- $(BIN)/python -m tests.cluster prepare
 
 bench: ## Size and speed, as one table (a part: ARGS=latency, sessions or start)
 	@$(DEV) -- $(BIN)/python -m tests.perf $(ARGS)
