@@ -1,10 +1,9 @@
 """A cluster that is built here, where the machine is Debian with root and Go."""
 
 import os
-import subprocess
 
 from tests.cluster import binaries, cache, lifecycle, packages
-from tests.cluster.images import build
+from tests.cluster.images import build, store
 from tests.cluster.layout import HOST_IP, State
 
 
@@ -13,7 +12,7 @@ def prepare() -> None:
     with cache.lock():
         binaries.hyperkube()
         binaries.helm()
-        build.all_images()
+        store.filled(build.all_images())
 
 
 def up(state: State, *, attached: bool) -> None:
@@ -23,10 +22,10 @@ def up(state: State, *, attached: bool) -> None:
     else:
         wanted_by = os.open(os.devnull, os.O_RDONLY)
     try:
-        lifecycle.up(state, binaries.hyperkube(), binaries.helm(), wanted_by)
+        parts = lifecycle.Parts(binaries.hyperkube(), binaries.helm(), store.filled(build.all_images()))
+        lifecycle.up(state, parts, wanted_by)
     finally:
         os.close(wanted_by)
-    import_images(state)
 
 
 def down(state: State) -> None:
@@ -35,8 +34,7 @@ def down(state: State) -> None:
 
 def import_images(state: State) -> None:
     for archive in build.all_images():
-        command = ["ctr", "--address", str(state.containerd_socket), "--namespace", "k8s.io", "images", "import"]
-        subprocess.run([*command, str(archive)], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        store.load(archive, state.containerd_socket)
 
 
 def host_ip() -> str:

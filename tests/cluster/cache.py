@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_KEPT = 3
+_KEPT = 2
 
 
 def folder() -> Path:

@@ -22,6 +22,8 @@ from tests.cluster.client import Client, Refused
 from tests.cluster.layout import NODE, State
 
 _READY_S = 60.0
+# Characters of a log that say why.
+_TAIL = 600
 
 
 class Ended(Exception):
@@ -76,13 +78,17 @@ class Node:
             if pid == 0:
                 return
             if name := self._running.pop(pid, None):
-                raise Ended(f"{name} ended with {os.waitstatus_to_exitcode(status)}; see {self._state.log}/{name}.log")
+                raise Ended(f"{name} ended with {os.waitstatus_to_exitcode(status)}:\n{self._last_of(name)}")
+
+    def _last_of(self, name: str) -> str:
+        return (self._state.log / f"{name}.log").read_text(errors="replace")[-_TAIL:].strip()
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         limit = time.monotonic() + _READY_S
         while not condition():
             if time.monotonic() > limit:
-                raise Ended(f"{what} was not ready after {_READY_S:.0f} s; see {self._state.log}")
+                logs = "\n".join(f"{name}: {self._last_of(name)}" for name in self._running.values())
+                raise Ended(f"{what} was not ready after {_READY_S:.0f} s:\n{logs}")
             self._reap()
             time.sleep(0.05)
 
