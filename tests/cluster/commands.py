@@ -50,10 +50,7 @@ def up(state: State) -> int:
     provider = _PROVIDERS[found]
     provider.prepare()
     provider.up(state, attached=False)
-    (state.folder / "provider").write_text(found)
-    exports = {**_environment(provider, state), "KUBECONFIG": str(state.kubeconfig)}
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
-    (state.folder / "env").write_text("\n".join([*lines, f"export PATH={shlex.quote(str(state.bin))}:$PATH"]) + "\n")
+    _describe(found, state)
     print(f"The cluster is up: . {state.folder}/env", file=sys.stderr)
     return 0
 
@@ -84,6 +81,7 @@ def run(command: list[str]) -> int:
     provider.prepare()
     try:
         provider.up(state, attached=True)
+        _describe(found, state)
         return _wait(subprocess.Popen(command, env={**os.environ, **_environment(provider, state)}))
     finally:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -106,6 +104,14 @@ def _provider_of(state: State) -> Provider:
         return _PROVIDERS[(state.folder / "provider").read_text()]
     except FileNotFoundError:
         raise ClusterError(f"There is no cluster in {state.folder}") from None
+
+
+def _describe(kind: Kind, state: State) -> None:
+    """For other shells, and for `down`."""
+    (state.folder / "provider").write_text(kind)
+    exports = {**_environment(_PROVIDERS[kind], state), "KUBECONFIG": str(state.kubeconfig)}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    (state.folder / "env").write_text("\n".join([*lines, f"export PATH={shlex.quote(str(state.bin))}:$PATH"]) + "\n")
 
 
 def _environment(provider: Provider, state: State) -> dict[str, str]:

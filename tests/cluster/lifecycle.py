@@ -117,7 +117,7 @@ def _lock(state: State) -> Iterator[int]:
             other = _owner()
             raise ClusterError(
                 f"A cluster is up on this machine already, in {other}; there can be one at a time. "
-                f"Use it (export JELMORE_TEST_KUBECONFIG={other}/kubeconfig), or end it: "
+                f"Use it (. {other}/env), or end it: "
                 f"python -m tests.cluster down {other}"
             ) from None
         file.truncate(0)

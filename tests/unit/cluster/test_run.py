@@ -29,6 +29,7 @@ class Stub:
 
     def up(self, state: State, *, attached: bool) -> None:
         assert attached
+        state.folder.mkdir(parents=True)
         self._do("up")
 
     def down(self, state: State) -> None:
