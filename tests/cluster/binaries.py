@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster import cache
+from tests.cluster.errors import ClusterError
 
 _MODULE = Path(__file__).parent / "hyperkube"
 _VERSION = "v1.34.4"
@@ -36,10 +37,16 @@ def _build_helm(target: Path) -> None:
 
 
 def _go(arguments: list[str], **environment: str) -> None:
-    subprocess.run(
-        ["go", *arguments], cwd=_MODULE, env={**os.environ, "CGO_ENABLED": "0", **environment}, check=True,
+    done = subprocess.run(
+        ["go", *arguments],
+        cwd=_MODULE,
+        env={**os.environ, "CGO_ENABLED": "0", **environment},
         stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=sys.stderr,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ClusterError(f"go {arguments[0]} failed")
 
 
 def _say(line: str) -> None:

@@ -72,7 +72,14 @@ def down(state: State, *, keep: bool = False) -> None:
         _until(lambda: CABLE not in dict(socket.if_nameindex()).values(), f"the network interface {CABLE}")
         _remove_cgroups()
     if not keep:
+        _tell(state)
         remove(state)
+
+
+def _tell(state: State) -> None:
+    """A node that ended by itself, in the middle of the tests, said why."""
+    with contextlib.suppress(FileNotFoundError):
+        print((state.log / "node.log").read_text(), end="", file=sys.stderr, flush=True)
 
 
 def _kill(state: State) -> bool:

@@ -2,7 +2,7 @@
 # base.sh TAR: Debian trixie without documentation, locales and package lists.
 set -eu
 root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+trap 'rm -rf --one-file-system "$root"' EXIT
 chmod 755 "$root"
 debootstrap --variant=minbase --force-check-gpg trixie "$root" >&2
 cat >"$root/etc/dpkg/dpkg.cfg.d/slim" <<'SLIM'

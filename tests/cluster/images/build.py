@@ -53,7 +53,7 @@ def _base(key: str) -> None:
 
     def bootstrap(target: Path) -> None:
         _say(f"Making {_BASE} with debootstrap, about a minute ...")
-        subprocess.run([_HERE / "base.sh", target / "base.tar"], check=True, stdout=subprocess.DEVNULL)
+        _run(["unshare", "--mount", str(_HERE / "base.sh"), f"{target}/base.tar"])
 
     context = cache.made(f"base-{key}", bootstrap)
     cache.keep_newest("base-")
@@ -75,14 +75,17 @@ def _pip() -> str:
 
 
 def _buildah(*arguments: str) -> str:
-    """In a mount namespace of its own, so that no mount of its storage is left behind."""
     storage = cache.folder() / "buildah"
-    command = ["unshare", "--mount", "buildah", "--root", f"{storage}/root", "--runroot", f"{storage}/run",
-               "--storage-driver", "overlay", *arguments]  # fmt: skip
+    places = ["--root", f"{storage}/root", "--runroot", f"{storage}/run", "--storage-driver", "overlay"]
+    # In a mount namespace of its own, so that no mount of its storage is left behind.
+    return _run(["unshare", "--mount", "buildah", *places, *arguments])
+
+
+def _run(command: list[str]) -> str:
+    """:raises ClusterError: with all that it said."""
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        env={**os.environ, "BUILDAH_ISOLATION": "chroot"},
-    )  # fmt: skip
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode != 0:
         raise ClusterError(f"{' '.join(command)}:\n{done.stdout}")
     return done.stdout
