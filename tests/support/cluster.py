@@ -24,9 +24,13 @@ class Kubectl:
     def __init__(self, kubeconfig: Path, program: str) -> None:
         self._command = [program, "--kubeconfig", str(kubeconfig)]
 
+    def command(self, *arguments: str) -> list[str]:
+        """For whoever runs it themselves."""
+        return [*self._command, *arguments]
+
     def __call__(self, *arguments: str, input: str | None = None) -> str:
         done = subprocess.run(
-            [*self._command, *arguments],
+            self.command(*arguments),
             input=input or "",
             capture_output=True,
             text=True,
