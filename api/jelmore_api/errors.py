@@ -26,6 +26,7 @@ _KINDS: dict[ProblemType, tuple[int, str]] = {
     ProblemType.TOO_LARGE: (413, "The request is too large"),
     ProblemType.FORBIDDEN_ORIGIN: (403, "Requests from there are not allowed"),
     ProblemType.UNAUTHORIZED: (401, "A token is needed"),
+    ProblemType.FORBIDDEN: (403, "The caller may not do this"),
     ProblemType.WORKSPACE_NOT_ALLOWED: (422, "The workspace is not allowed"),
     ProblemType.UNAVAILABLE: (503, "Something that is needed is away"),
     ProblemType.INTERNAL: (500, "Jelmore failed"),
@@ -100,6 +101,10 @@ def no_session(session_id: str) -> Problem:
     )
 
 
+def no_path() -> Problem:
+    return Problem(ProblemType.NOT_FOUND, "There is no such path. /api/v1/docs lists what there is.")
+
+
 def session_ended(session_id: str) -> Problem:
     detail = f"Session {session_id} has ended: it takes nothing more. Its log stays readable; create another to go on."
     return Problem(ProblemType.SESSION_ENDED, detail)
@@ -157,7 +162,7 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
 
 _PLAIN = {
     400: (ProblemType.INVALID_REQUEST, "The body cannot be read as JSON. Send one JSON object."),
-    404: (ProblemType.NOT_FOUND, "There is no such path. /api/v1/docs lists what there is."),
+    404: (ProblemType.NOT_FOUND, no_path().detail),
     405: (ProblemType.INVALID_REQUEST, "This path does not take this method. /api/v1/docs lists what there is."),
     413: (ProblemType.TOO_LARGE, too_large().detail),
 }

@@ -19,12 +19,12 @@ from jelmore_api.events.repository import EventRepository
 from jelmore_api.events.service import EventService
 from jelmore_api.health import endpoints as health
 from jelmore_api.health.readiness import Readiness
-from jelmore_api.middleware import AccessLog, BodyLimit, Guard
+from jelmore_api.middleware import AccessLog, BodyLimit, ClusterGuard, LocalGuard
 from jelmore_api.openapi import describe
 from jelmore_api.persister.persister import Persister
 from jelmore_api.persister.redis_mirror import Mirror
+from jelmore_api.places import place_of
 from jelmore_api.postgres import Postgres
-from jelmore_api.resources.local import LocalStore
 from jelmore_api.services import Services, State
 from jelmore_api.sessions import endpoints as sessions
 from jelmore_api.sessions.commands import Commands
@@ -65,7 +65,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES)
-    app.add_middleware(Guard, settings=settings)
+    if settings.in_cluster:
+        app.add_middleware(ClusterGuard)
+    else:
+        app.add_middleware(LocalGuard, settings=settings)
     app.add_middleware(AccessLog)
     errors.add_handlers(app)
     v1 = APIRouter(prefix="/api/v1")
@@ -74,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(v1)
     app.include_router(health.router)
     add_docs(app)
-    describe(app, with_token=settings.token is not None)
+    describe(app, with_token=settings.in_cluster or settings.token is not None)
     return app
 
 
@@ -87,11 +90,12 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         Bus(settings.nats_url.get_secret_value(), settings.nats_credentials) as bus,
         Postgres(database_url) as postgres,
         contextlib.aclosing(redis),
+        place_of(settings, bus, SessionRepository(postgres)) as place,
     ):
+        repository = SessionRepository(postgres)
         persister = Persister(bus.connection, database_url, Mirror(redis))
-        store, repository = LocalStore(bus), SessionRepository(postgres)
-        commands = Commands(bus, store, repository)
-        session_service = SessionService(settings, store, repository, OutputTails(redis), commands.interrupt)
+        commands = Commands(bus, place.store, repository)
+        session_service = SessionService(settings, place.store, repository, OutputTails(redis), commands.interrupt)
         approval_service = ApprovalService(bus, ApprovalRepository(postgres), session_service, commands)
         rooms = Rooms(bus.connection)
         replay = Replay(bus.connection, postgres, rooms)
@@ -105,7 +109,8 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             events=EventService(bus, EventRepository(postgres), session_service, replay),
             replay=replay,
             rooms=rooms,
-            readiness=Readiness(settings.model, bus, postgres, redis, persister),
+            readiness=Readiness(settings.model, bus, postgres, redis, persister, place.problem),
+            admit=place.admit,
         )
         mirroring = asyncio.create_task(persister.run(), name="persister")
         try:

@@ -1,4 +1,4 @@
-"""What every request passes first: an id, one line in the log, the rules of `auth.local`, a limit of its size.
+"""What every request passes first: an id, one line in the log, a guard, a limit of its size.
 
 Plain ASGI, for HTTP and WebSocket.
 """
@@ -14,8 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jelmore_api.auth import local
-from jelmore_api.errors import Problem, internal, too_large
+from jelmore_api.auth.access import Access, Everything
+from jelmore_api.auth.rules import Where, find_rule, is_open
+from jelmore_api.errors import Problem, internal, no_path, too_large
 from jelmore_api.logs import request_id
+from jelmore_api.services import Services
+from jelmore_api.sessions.ids import canonical_id
 from jelmore_api.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -101,8 +105,8 @@ class BodyLimit:
         await self.app(scope, receive_some, send)
 
 
-class Guard:
-    """Refuses what the rules of `auth.local` refuse: a WebSocket before it is accepted, and with a problem document."""
+class LocalGuard:
+    """One machine: refuses what the rules of `auth.local` refuse, and lets everybody else do everything."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -116,6 +120,7 @@ class Guard:
             except Problem as problem:
                 await problem.response()(scope, receive, send)
                 return
+            scope.setdefault("state", {})["access"] = Everything()
         await self.app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
@@ -124,6 +129,43 @@ class Guard:
         local.check_origin(_headers(scope, b"origin"), hosts[0], scope.get("method", "WEBSOCKET"))
         if self.token is not None:
             local.check_token(_headers(scope, b"authorization"), self.token, scope["path"])
-        length = _headers(scope, b"content-length")
-        has_body = bool(length and length[0] != "0") or bool(_headers(scope, b"transfer-encoding"))
-        local.check_content_type(_headers(scope, b"content-type"), has_body)
+        _check_body(scope)
+
+
+class ClusterGuard:
+    """A cluster: lets in whom Kubernetes knows by their token, to what it allows them.
+
+    Fails closed: a call without a rule is one that there is not.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and not is_open(scope["path"]):
+            try:
+                scope["state"]["access"] = await self._access(scope)
+                # No page can send a token unasked, but what is no JSON is refused as it is on one machine.
+                _check_body(scope)
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    async def _access(self, scope: Scope) -> Access:
+        services: Services = scope["state"]["services"]
+        assert services.admit is not None
+        access = await services.admit(_headers(scope, b"authorization"))
+        found = find_rule(scope.get("method", "WEBSOCKET"), scope["path"])
+        if found is None:
+            raise no_path()
+        rule, session_id = found
+        if rule.where is Where.SESSION:
+            await access.check_session(canonical_id(session_id), rule.verb)
+        return access
+
+
+def _check_body(scope: Scope) -> None:
+    length = _headers(scope, b"content-length")
+    has_body = bool(length and length[0] != "0") or bool(_headers(scope, b"transfer-encoding"))
+    local.check_content_type(_headers(scope, b"content-type"), has_body)

@@ -7,6 +7,7 @@ from typing import TypedDict
 from fastapi.requests import HTTPConnection
 
 from jelmore_api.approvals.service import ApprovalService
+from jelmore_api.auth.access import Admission
 from jelmore_api.bus import Bus
 from jelmore_api.events.service import EventService
 from jelmore_api.health.readiness import Readiness
@@ -33,6 +34,8 @@ class Services:
     replay: Replay
     rooms: Rooms
     readiness: Readiness
+    #: Lets callers in; None on one machine, where there is nobody to ask.
+    admit: Admission | None
     #: The tasks that serve a WebSocket.
     streams: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -2,17 +2,29 @@
 
 import ipaddress
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jelmore_contract.resource import DEFAULT_NAMESPACE, Name
+
+
+class Resources(StrEnum):
+    """Where session resources live."""
+
+    LOCAL = "local"
+    KUBERNETES = "kubernetes"
+
 
 class Settings(BaseSettings):
     """Addresses hold passwords, so they are secrets: they show as stars wherever they are printed."""
 
-    model_config = SettingsConfigDict(env_prefix="JELMORE_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="JELMORE_", env_ignore_empty=True, frozen=True, extra="ignore", populate_by_name=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on. Any but a loopback address needs a token.")
     port: int = Field(8000, ge=0, le=65535, description="0 takes a free one.")
@@ -25,6 +37,17 @@ class Settings(BaseSettings):
         default_factory=lambda: (Path.home(),),
         description="Folders below which a session may be given its workspace, separated as in PATH.",
     )
+    resources: Resources = Field(
+        Resources.LOCAL, description="local: in NATS, for one machine. kubernetes: ClaudeSessions of a cluster."
+    )
+    namespaces: Annotated[tuple[Name, ...], NoDecode] = Field(
+        (), description="In a cluster: the namespaces that are served, with commas between them; all without it."
+    )
+    namespace: Name | None = Field(None, description="In a cluster: where a session is made that names no namespace.")
+    audience: str = Field("jelmore", min_length=1, description="In a cluster: what a bearer token must be made for.")
+    kubeconfig: str | None = Field(
+        None, validation_alias="KUBECONFIG", description="How to reach the cluster from outside; in a pod, unset."
+    )
     nats_url: SecretStr = SecretStr("nats://127.0.0.1:4222")
     nats_credentials: Path | None = Field(
         None, description="File with the user JWT and seed; none for a server without users."
@@ -33,7 +56,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     model: str = Field("claude", description="What answers: claude, or demo for the scripted model. Shown by /readyz.")
 
-    @field_validator("hosts", mode="before")
+    @field_validator("hosts", "namespaces", mode="before")
     @classmethod
     def _commas(cls, value: object) -> object:
         return (
@@ -59,8 +82,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"must be an absolute path: {path}")
         return value
 
+    @property
+    def in_cluster(self) -> bool:
+        """Whether sessions are pods, and Kubernetes says who may do what."""
+        return self.resources == Resources.KUBERNETES
+
+    @property
+    def default_namespace(self) -> str:
+        """Of a session that names none."""
+        return (self.namespace if self.in_cluster else None) or DEFAULT_NAMESPACE
+
     @model_validator(mode="after")
     def _guarded(self) -> Self:
+        if self.in_cluster:
+            return self._reachable()
         if self.token is None and not is_loopback(self.host):
             raise ValueError(
                 f"listening on {self.host} would let everybody in: set JELMORE_TOKEN to a secret of your own, "
@@ -68,6 +103,15 @@ class Settings(BaseSettings):
             )
         if self.token is not None and len(self.token.get_secret_value()) < 16:
             raise ValueError("JELMORE_TOKEN must have at least 16 characters")
+        return self
+
+    def _reachable(self) -> Self:
+        if self.token is not None:
+            raise ValueError(
+                "JELMORE_TOKEN goes with one machine only: in a cluster, callers bring tokens of Kubernetes; unset it"
+            )
+        if self.kubeconfig is None and not os.environ.get("KUBERNETES_SERVICE_HOST"):
+            raise ValueError("JELMORE_RESOURCES=kubernetes needs KUBECONFIG outside a cluster: set it to a kubeconfig")
         return self
 
 

@@ -27,6 +27,7 @@ class ProblemType(StrEnum):
     TOO_LARGE = "too-large"
     FORBIDDEN_ORIGIN = "forbidden-origin"
     UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
     WORKSPACE_NOT_ALLOWED = "workspace-not-allowed"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"

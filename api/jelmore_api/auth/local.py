@@ -8,13 +8,12 @@ page (Origin).
 import hmac
 from urllib.parse import urlsplit
 
+from jelmore_api.auth.rules import is_open
 from jelmore_api.errors import Problem
 from jelmore_contract.errors import ProblemType
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Readable without a token: probes, and pages that hold no data.
-OPEN_PATHS = ("/healthz", "/readyz", "/api/v1/docs", "/api/v1/redoc", "/api/v1/openapi.json")
 
 
 def host_name(host: str) -> str:
@@ -50,14 +49,15 @@ def check_origin(origins: list[str], host: str, method: str) -> None:
 
 def check_token(authorization: list[str], token: str, path: str) -> None:
     """Raises Problem unless the request brings the token, or its path is open to all. As slow for any wrong one."""
-    if any(path == open_path or path.startswith(f"{open_path}/") for open_path in OPEN_PATHS):
+    if is_open(path):
         return
     scheme, _, given = (authorization[0] if len(authorization) == 1 else "").partition(" ")
     right = hmac.compare_digest(given.strip().encode(), token.encode())
     if scheme.lower() != "bearer" or not right:
         raise Problem(
             ProblemType.UNAUTHORIZED,
-            "This service wants its token: send the header Authorization: Bearer and the value of JELMORE_TOKEN.",
+            "This service wants the token that it was started with, JELMORE_TOKEN: send it in the header "
+            "Authorization: Bearer TOKEN; the jelmore command takes it from JELMORE_TOKEN too.",
             headers={"WWW-Authenticate": "Bearer"},
         )
 

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, WebSocket
 from pydantic import BaseModel, ConfigDict
 
 from jelmore_api.approvals.schemas import Answer
+from jelmore_api.auth.access import Access, WithAccess
+from jelmore_api.auth.rules import STREAM_COMMAND
 from jelmore_api.services import Services
 from jelmore_api.sessions.endpoints import SessionId, WithServices
 from jelmore_api.sessions.schemas import SendInput
@@ -30,6 +32,7 @@ async def stream(
     websocket: WebSocket,
     session_id: SessionId,
     at: WithServices,
+    access: WithAccess,
     after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     deltas: bool = False,
     batch: bool = False,
@@ -43,7 +46,7 @@ async def stream(
     assert task is not None
     at.streams.add(task)
     try:
-        await serve(websocket, at.replay, StreamRequest(key, after, deltas, batch), _Commands(at, session_id))
+        await serve(websocket, at.replay, StreamRequest(key, after, deltas, batch), _Commands(at, access, session_id))
     finally:
         at.streams.discard(task)
 
@@ -51,11 +54,13 @@ async def stream(
 class _Commands:
     """The commands of one client: the same as over HTTP, with the same answers."""
 
-    def __init__(self, at: Services, session_id: str) -> None:
+    def __init__(self, at: Services, access: Access, session_id: str) -> None:
         self._at = at
+        self._access = access
         self._session_id = session_id
 
     async def __call__(self, kind: str, fields: dict[str, object]) -> Mapping[str, object]:
+        await self._access.check_session(self._session_id, STREAM_COMMAND)
         match kind:
             case "input":
                 sent = await self._at.commands.send_input(self._session_id, SendInput.model_validate(fields))

@@ -26,12 +26,25 @@ class Report(BaseModel):
 
     status: Literal["ready", "degraded"]
     model: str = Field(description="claude, or demo: a scripted model answers.")
-    dependencies: dict[str, Dependency] = Field(description="nats, postgres, redis, and the mirror of the log in them.")
+    dependencies: dict[str, Dependency] = Field(
+        description="nats, postgres, redis, and the mirror of the log in them; kubernetes, in a cluster."
+    )
 
 
 class Readiness:
-    def __init__(self, model: str, bus: Bus, postgres: Postgres, redis: "Redis", persister: Persister) -> None:
+    """`resources`: what is wrong with the cluster's resources, for a person; None on one machine."""
+
+    def __init__(
+        self,
+        model: str,
+        bus: Bus,
+        postgres: Postgres,
+        redis: "Redis",
+        persister: Persister,
+        resources: Callable[[], str | None] | None,
+    ) -> None:
         self._model = model
+        self._resources = resources
         self._bus = bus
         self._postgres = postgres
         self._redis = redis
@@ -41,6 +54,8 @@ class Readiness:
         probes = {"nats": self._nats, "postgres": self._database, "redis": self._cache}
         answers = await asyncio.gather(*(_ask(probe) for probe in probes.values()))
         found = dict(zip(probes, answers, strict=True)) | {"mirror": self._mirror()}
+        if self._resources is not None:
+            found["kubernetes"] = Dependency(ok=self._resources() is None, message=self._resources())
         ready = all(dependency.ok for dependency in found.values())
         return Report(status="ready" if ready else "degraded", model=self._model, dependencies=found)
 

@@ -1,9 +1,11 @@
 """What the API needs of a place where ClaudeSession resources live."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
-from jelmore_contract.resource import ClaudeSession
+from jelmore_api.resources.idempotency import Mark
+from jelmore_contract.resource import ClaudeSession, SessionSpec
 
 
 class NameTaken(Exception):
@@ -14,29 +16,58 @@ class AlreadyThere(Exception):
     """There is a resource of this session id."""
 
 
-class Changed(Exception):
-    """Somebody changed the resource since it was read: read it again."""
+class MadeAndGone(Exception):
+    """The session that was made with this key is over, and its resource is gone: the log may have it still."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(session_id)
+        self.session_id = session_id
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """revision: of metadata and spec, for `replace`."""
+    """revision: of what was read, for the store's own use."""
 
     resource: ClaudeSession
     revision: int
 
+    @property
+    def uid(self) -> str:
+        return str(self.resource.metadata.uid)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session to be. name: None for one that the store makes up. mark: of a request that brought a key."""
+
+    namespace: str
+    name: str | None
+    spec: SessionSpec
+    mark: Mark | None = None
+
+
+class Made(NamedTuple):
+    """before: an earlier request with the same key made it, or with another request under that key."""
+
+    stored: StoredSession
+    before: bool = False
+
 
 class ResourceStore(Protocol):
-    """Every method raises Problem (503) while the place does not answer."""
+    """Every method raises Problem: 503 while the place does not answer, and what it refuses otherwise."""
 
     async def get(self, session_id: str) -> StoredSession | None: ...
 
-    async def create(self, resource: ClaudeSession) -> StoredSession:
-        """Raises NameTaken or AlreadyThere, and has changed nothing then."""
+    async def create(self, new: NewSession) -> Made:
+        """Raises NameTaken, AlreadyThere or MadeAndGone, and has changed nothing then."""
         ...
 
-    async def replace(self, seen: StoredSession, resource: ClaudeSession) -> StoredSession:
-        """Stores new metadata and spec for those that were seen. Raises Changed."""
+    async def patch(self, stored: StoredSession, changes: Mapping[str, Any]) -> StoredSession | None:
+        """`changes`: of the spec, as a merge patch (RFC 7396) in camelCase. None where the resource is gone."""
+        ...
+
+    async def delete(self, stored: StoredSession) -> None:
+        """Asks for the session's end; whoever reconciles carries it out. Done again, it changes nothing."""
         ...
 
     async def session_ids(self) -> set[str]:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from jelmore_api.bus import Bus, Stored
+from jelmore_api.clock import utc_now
 from jelmore_api.errors import Problem, no_session, session_ended
 from jelmore_api.resources.store import ResourceStore
 from jelmore_api.sessions.repository import SessionRepository
 from jelmore_api.sessions.schemas import InputView, SendInput
-from jelmore_api.sessions.service import utc_now
 from jelmore_contract.commands import (
     MAX_INPUT_BYTES,
     AnswerCommand,

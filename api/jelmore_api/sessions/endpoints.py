@@ -1,12 +1,13 @@
 """The calls on sessions."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
-from jelmore_api.errors import no_session, responses
+from jelmore_api.auth.access import WithAccess
+from jelmore_api.errors import responses
 from jelmore_api.services import Services, services
+from jelmore_api.sessions.ids import canonical_id
 from jelmore_api.sessions.schemas import (
     CreateSession,
     IdempotencyKey,
@@ -27,14 +28,8 @@ def session_id(
         str, Path(description="The session's id, a UUID.", examples=["550e8400-e29b-41d4-a716-446655440000"])
     ],
 ) -> str:
-    """In its canonical form. Raises Problem (404) for what cannot be the id of a session."""
-    try:
-        canonical = str(UUID(session_id))
-    except ValueError:
-        raise no_session(session_id) from None
-    if canonical != session_id.lower():
-        raise no_session(session_id)
-    return canonical
+    """Raises Problem (404) for what cannot be the id of a session."""
+    return canonical_id(session_id)
 
 
 SessionId = Annotated[str, Depends(session_id)]
@@ -53,12 +48,15 @@ async def create_session(
     body: CreateSession,
     response: Response,
     at: WithServices,
+    access: WithAccess,
     idempotency_key: Annotated[
         IdempotencyKey | None, Header(description="Sent again with the same key, it is the same session.")
     ] = None,
 ) -> SessionView:
-    """Claude starts at once, in a fresh folder or in `workspace.path`; with `query`, it starts working."""
-    session = await at.sessions.create(body, idempotency_key)
+    """Claude starts at once, in a fresh folder, a volume of its own, or `workspace.path`; with `query`, it starts
+    working.
+    """
+    session = await at.sessions.create(body, idempotency_key, access)
     response.headers["Location"] = f"/api/v1/session/{session.id}"
     return session
 
@@ -72,13 +70,14 @@ async def get_session(session_id: SessionId, at: WithServices) -> SessionView:
 @router.get("/sessions", summary="List sessions", responses=responses(ProblemType.INVALID_REQUEST))
 async def list_sessions(
     at: WithServices,
+    access: WithAccess,
     status: Annotated[SessionState | None, Query(description="Only those in this state.")] = None,
     namespace: Annotated[Name | None, Query(description="Only those of this namespace.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
     cursor: Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before.")] = None,
 ) -> SessionPage:
-    """Newest first, those that have ended included."""
-    return await at.sessions.page(status, namespace, cursor, limit)
+    """Newest first, those that have ended included; in a cluster, those of the namespaces that the caller may list."""
+    return await at.sessions.page(status, await access.listable(namespace), cursor, limit)
 
 
 @router.delete(

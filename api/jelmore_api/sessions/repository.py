@@ -1,5 +1,6 @@
 """The log's projections of sessions, as PostgreSQL has them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,11 +24,21 @@ _GET = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = $1"  # noqa: S608 - 
 # An event that came before session.created makes a row without a date: such a row is the oldest.
 _PAGE = f"""
     SELECT {_COLUMNS} FROM sessions
-    WHERE ($1::text IS NULL OR namespace = $1) AND ($2::text IS NULL OR state = $2)
+    WHERE ($1::text[] IS NULL OR namespace = ANY($1)) AND ($2::text IS NULL OR state = $2)
       AND ($3::timestamptz IS NULL OR (coalesce(created_at, 'epoch'), session_id) < ($3, $4::uuid))
     ORDER BY coalesce(created_at, 'epoch') DESC, session_id DESC LIMIT $5
 """  # noqa: S608 - columns of our own
 _KNOWN = "SELECT session_id::text FROM sessions WHERE session_id = ANY($1::uuid[])"
+_NAMESPACE = "SELECT namespace FROM sessions WHERE session_id = $1"
+# From each namespace to the next by the index: there are many sessions, and few namespaces.
+_NAMESPACES = """
+    WITH RECURSIVE found AS (
+        SELECT min(namespace) AS namespace FROM sessions
+        UNION ALL SELECT (SELECT min(namespace) FROM sessions WHERE namespace > found.namespace) FROM found
+        WHERE found.namespace IS NOT NULL
+    )
+    SELECT namespace FROM found WHERE namespace IS NOT NULL
+"""
 _INPUT = "SELECT state, content, seq FROM inputs WHERE session_id = $1 AND input_id = $2"
 
 
@@ -37,9 +48,22 @@ class SessionRepository(LogRepository):
     async def get(self, session_id: str) -> Row | None:
         return await self._postgres.row(_GET, session_id)
 
-    async def page(self, status: str | None, namespace: str | None, after: Place | None, limit: int) -> list[Row]:
+    async def page(
+        self, status: str | None, namespaces: Collection[str] | None, after: Place | None, limit: int
+    ) -> list[Row]:
+        """`namespaces`: None for all."""
         date, session_id = after or (None, None)
-        return await self._postgres.rows(_PAGE, namespace, status, date, session_id, limit)
+        among = None if namespaces is None else list(namespaces)
+        return await self._postgres.rows(_PAGE, among, status, date, session_id, limit)
+
+    async def namespace(self, session_id: str) -> str | None:
+        """Where the session's log comes from; None for one that the projection does not have (yet)."""
+        row = await self._postgres.row(_NAMESPACE, session_id)
+        return row["namespace"] if row else None
+
+    async def namespaces(self) -> set[str]:
+        """Those that sessions are or were in."""
+        return {row["namespace"] for row in await self._postgres.rows(_NAMESPACES)}
 
     async def unknown(self, session_ids: set[str]) -> set[str]:
         """Those of the ids that the projection does not have (yet)."""

@@ -17,7 +17,6 @@ from pydantic_core import PydanticCustomError
 
 from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import (
-    DEFAULT_NAMESPACE,
     Approvals,
     Credentials,
     Lifecycle,
@@ -101,7 +100,9 @@ class CreateSession(SpecFields):
     )
 
     name: Name | None = Field(None, description="Unique in its namespace; one is made up without it.")
-    namespace: Name = Field(DEFAULT_NAMESPACE, description="One machine has the namespace default.")
+    namespace: Name | None = Field(
+        None, description="Without it, in a cluster the one that Jelmore is in, on one machine `default`."
+    )
 
     def spec(self) -> SessionSpec:
         """As the resource has it."""

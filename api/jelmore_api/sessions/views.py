@@ -30,7 +30,7 @@ def from_resource(resource: ClaudeSession) -> SessionView:
         git=GitView(**git.model_dump()) if git else None,
         message=status.message,
         claude_session_id=status.claude_session_id,
-        spec=_fields(resource.spec),
+        spec=spec_fields(resource.spec),
     )
 
 
@@ -61,14 +61,14 @@ def from_row(row: Row, now: datetime) -> SessionView:
     )
 
 
-def _fields(spec: SessionSpec) -> SpecFields:
+def spec_fields(spec: SessionSpec) -> SpecFields:
     return SpecFields.model_validate(spec.model_dump())
 
 
 def _spec(text: str | None) -> SpecFields:
     """A spec that today's fields cannot say is shown as the defaults: an old log must stay readable."""
     try:
-        return _fields(SessionSpec.model_validate_json(text or "{}"))
+        return spec_fields(SessionSpec.model_validate_json(text or "{}"))
     except ValidationError:
         return SpecFields()
 

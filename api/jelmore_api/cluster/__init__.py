@@ -1,0 +1,1 @@
+"""The Kubernetes API: how it is asked, and what its refusals are in the API's own words."""

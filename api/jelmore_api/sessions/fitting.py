@@ -1,0 +1,51 @@
+"""Which of a spec's fields go with where sessions run: processes of one machine, or pods of a cluster."""
+
+from jelmore_api.errors import FieldError, Problem, invalid_field
+from jelmore_api.sessions.workspaces import allowed_workspace
+from jelmore_api.settings import Settings
+from jelmore_contract.errors import ProblemType
+from jelmore_contract.resource import SessionSpec
+
+_CLUSTER_ONLY = "is for sessions in a cluster: leave it out, this Jelmore runs them as processes of one machine"
+_MACHINE_ONLY = "is for one machine: leave it out, a session of this Jelmore works on a volume of its own"
+
+
+def fitting_spec(spec: SessionSpec, namespace: str, settings: Settings) -> SessionSpec:
+    """The spec as it is stored. Raises Problem for fields that mean nothing here, and for a namespace not served."""
+    if settings.in_cluster:
+        _check(in_pods(spec))
+        if settings.namespaces and namespace not in settings.namespaces:
+            served = ", ".join(settings.namespaces)
+            error = invalid_field(f"is not served by this Jelmore, which serves {served}", "namespace")
+            raise Problem(ProblemType.INVALID_REQUEST, f"The namespace {namespace} {error.detail}.", errors=[error])
+        return spec
+    _check(on_one_machine(spec))
+    if spec.workspace.path is None:
+        return spec
+    path = allowed_workspace(spec.workspace.path, settings.workspace_roots, settings.home)
+    return spec.model_copy(update={"workspace": spec.workspace.model_copy(update={"path": path})})
+
+
+def in_pods(spec: SessionSpec) -> list[FieldError]:
+    """What of a spec means nothing in a cluster."""
+    return [invalid_field(_MACHINE_ONLY, "workspace", "path")] if spec.workspace.path is not None else []
+
+
+def on_one_machine(spec: SessionSpec) -> list[FieldError]:
+    """What of a spec means nothing on one machine."""
+    plain = SessionSpec()
+    given = {
+        ("credentials",): spec.credentials != plain.credentials,
+        ("workspace", "storage"): spec.workspace.storage != plain.workspace.storage,
+        ("resources",): spec.resources != plain.resources,
+        ("pod_template",): spec.pod_template != plain.pod_template,
+    }
+    return [invalid_field(_CLUSTER_ONLY, *path) for path, is_given in given.items() if is_given]
+
+
+def _check(errors: list[FieldError]) -> None:
+    if errors:
+        first = errors[0]
+        where = ".".join((first.pointer or "").removeprefix("#/").split("/"))
+        more = f" (and {len(errors) - 1} more, see errors)" if errors[1:] else ""
+        raise Problem(ProblemType.INVALID_REQUEST, f"{where} {first.detail}.{more}", errors=errors)
