@@ -81,6 +81,4 @@ def from_response(status: int, body: bytes, url: str) -> JelmoreError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("detail"), str):
         return kind(f"{url} answered {status}, but not as Jelmore does: check JELMORE_URL")
-    if status == 401:
-        return Denied("this Jelmore wants its token: set JELMORE_TOKEN to the one that it was started with", document)
     return kind(document["detail"], document)

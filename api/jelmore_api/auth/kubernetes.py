@@ -58,7 +58,7 @@ class Reviews:
         scheme, _, token = (authorization[0] if len(authorization) == 1 else "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            raise self._unauthorized("This service wants a token of Kubernetes.")
+            raise self._unauthorized("This Jelmore wants a token of Kubernetes.")
         caller = None
         if len(token) <= _LONGEST_TOKEN:
             key = hashlib.sha256(token.encode()).digest()

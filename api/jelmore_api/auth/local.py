@@ -56,8 +56,8 @@ def check_token(authorization: list[str], token: str, path: str) -> None:
     if scheme.lower() != "bearer" or not right:
         raise Problem(
             ProblemType.UNAUTHORIZED,
-            "This service wants the token that it was started with, JELMORE_TOKEN: send it in the header "
-            "Authorization: Bearer TOKEN; the jelmore command takes it from JELMORE_TOKEN too.",
+            "This Jelmore wants the token that it was started with: send it in the header Authorization: Bearer TOKEN; "
+            "the jelmore command takes it from JELMORE_TOKEN.",
             headers={"WWW-Authenticate": "Bearer"},
         )
 

@@ -37,6 +37,12 @@ def refusal(refused: Refused, namespace: str, session_id: str = "") -> Problem:
             return Problem(ProblemType.INVALID_REQUEST, _detail(refused, errors), errors=errors)
 
 
+def is_gone(refused: Refused) -> bool:
+    """Whether a write that names a resource's uid found none any more, or another of its name."""
+    another = any(cause.get("field") == "metadata.uid" for cause in _causes(refused.document))
+    return refused.status in (404, 409) or another
+
+
 def _no_namespace(refused: Refused, namespace: str) -> Problem:
     if _of(refused) != "namespaces":
         # The path itself is unknown: the API server has no such kind.

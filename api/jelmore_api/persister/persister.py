@@ -100,7 +100,8 @@ class Persister:
     async def _persist(self, store: Store) -> None:
         with self._using("postgres", DATABASE_ERRORS):
             while not await store.lock():
-                self._states["postgres"] = Health(True, "another replica writes")
+                standby = Health(True, "another replica writes")
+                self._states = {"postgres": standby, "nats": standby}
                 await asyncio.sleep(_STANDBY)
             position = await store.position()
 

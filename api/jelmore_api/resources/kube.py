@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jelmore_api.cluster.client import MERGE_PATCH, NAME, Cluster, Refused
-from jelmore_api.cluster.problems import refusal
+from jelmore_api.cluster.problems import is_gone, refusal
 from jelmore_api.errors import internal, unavailable
 from jelmore_api.resources.idempotency import ANNOTATION
 from jelmore_api.resources.kube_cache import Document, SessionCache
@@ -92,7 +92,7 @@ class KubeStore:
         return Made(stored, before=True)
 
     async def patch(self, stored: StoredSession, changes: Mapping[str, Any]) -> StoredSession | None:
-        # The uid makes it a conflict where another session has the name by now.
+        # With the uid it is refused where another session has the name by now.
         body = {"metadata": {"uid": stored.uid}, "spec": changes}
         answer = await self._write("PATCH", stored, body, MERGE_PATCH)
         return self._told(answer) if answer is not None else None
@@ -110,7 +110,7 @@ class KubeStore:
         try:
             return await self._cluster.call(method, path, query=query, body=body, content_type=content_type)
         except Refused as refused:
-            if refused.status in (404, 409):
+            if is_gone(refused):
                 return None
             raise refusal(refused, metadata.namespace, stored.resource.session_id) from refused
 

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from jelmore_api.database.tables import metadata
 from jelmore_api.database.urls import sqlalchemy_url
 from jelmore_api.migrations import migrate
+from tests.support.api import closed_port
+from tests.support.gate import Gate
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,3 +57,42 @@ async def alembic(database_url: str, *arguments: str) -> str:
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return out.decode()
+
+
+async def test_as_a_command(database_url: str) -> None:
+    await alembic(database_url, "downgrade", "base")
+    assert await command(JELMORE_DATABASE_URL=database_url) == (0, "")
+    assert "0001 (head)" in await alembic(database_url, "current")
+    assert await command(JELMORE_DATABASE_URL=database_url) == (0, "")
+
+
+async def test_the_command_says_what_is_wrong(database_url: str) -> None:
+    code, said = await command()
+    assert (code, "JELMORE_DATABASE_URL" in said) == (2, True)
+    code, said = await command(JELMORE_DATABASE_URL="mysql://x:hunter2@y/z")
+    assert (code, "postgresql://" in said, "hunter2" in said) == (2, True, False)
+    nowhere = f"postgresql://nobody:hunter2@127.0.0.1:{closed_port()}/nothing"
+    code, said = await command(JELMORE_DATABASE_URL=nowhere, JELMORE_MIGRATIONS_WAIT="0")
+    assert (code, "cannot be reached after 0 s" in said, "hunter2" in said) == (1, True, False)
+
+
+async def test_the_command_waits_for_the_database(database_url: str) -> None:
+    async with Gate(database_url) as gate:
+        await gate.shut()
+        running = asyncio.create_task(command(JELMORE_DATABASE_URL=gate.url, JELMORE_MIGRATIONS_WAIT="60"))
+        await asyncio.wait([running], timeout=3)
+        assert not running.done()
+        await gate.open()
+        assert await running == (0, "")
+
+
+async def command(**environ: str) -> tuple[int | None, str]:
+    """Exit code, and what it says on stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "jelmore_api.migrations"),
+        env={name: value for name, value in os.environ.items() if not name.startswith("JELMORE_")} | environ,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    return process.returncode, err.decode()

@@ -236,7 +236,7 @@ def test_interrupt_and_delete(api: Api, command: str, request_line: str, documen
 @pytest.mark.parametrize(
     ("answer", "code", "told"),
     [
-        (problem(401, "a token"), 4, "set JELMORE_TOKEN"),
+        (problem(401, "set JELMORE_TOKEN"), 4, "set JELMORE_TOKEN"),
         (problem(403, "Host is not ours."), 4, "Host is not ours."),
         (problem(404, "Gone."), 3, "Gone."),
         (problem(409, "Has ended."), 1, "Has ended."),
