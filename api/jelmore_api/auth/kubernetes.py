@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jelmore_api.auth.expiring import Expiring
-from jelmore_api.cluster.client import NAME, Cluster, Refused
+from jelmore_api.cluster.answers import NAME, Refused
+from jelmore_api.cluster.client import Cluster
 from jelmore_api.errors import Problem, unavailable
 from jelmore_contract.errors import ProblemType
 

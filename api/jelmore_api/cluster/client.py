@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -11,9 +11,9 @@ from aiohttp import ClientError, ClientResponse, ClientTimeout
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
 
+from jelmore_api.cluster.answers import NAME, Refused
 from jelmore_api.errors import unavailable
 
-NAME = "The Kubernetes API"
 #: What goes wrong while it does not answer.
 AWAY = (ClientError, OSError, TimeoutError)
 MERGE_PATCH = "application/merge-patch+json"
@@ -25,28 +25,6 @@ _JSON = "application/json"
 _log = logging.getLogger("jelmore.api.kubernetes")
 
 type Query = Sequence[tuple[str, str]]
-
-
-class Refused(Exception):
-    """An answer that is no success. `status`: HTTP's. `document`: a Kubernetes `Status`, or {}.
-
-    retry_after: seconds that the server asks to wait for, if it does.
-    """
-
-    def __init__(self, status: int, document: Mapping[str, Any], retry_after: float | None = None) -> None:
-        super().__init__(f"{status} {document.get('reason', '')}: {document.get('message', '')}")
-        self.status = status
-        self.document = document
-        self.retry_after = retry_after
-
-    @property
-    def reason(self) -> str:
-        """Kubernetes' word for it, such as AlreadyExists."""
-        return str(self.document.get("reason") or "")
-
-    @property
-    def message(self) -> str:
-        return str(self.document.get("message") or f"HTTP status {self.status}")
 
 
 class Cluster:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jelmore_api.cluster.client import NAME, Refused
+from jelmore_api.cluster.answers import NAME, Refused
 from jelmore_api.errors import FieldError, Problem, invalid_field, no_session, unavailable
 from jelmore_contract.errors import ProblemType
 

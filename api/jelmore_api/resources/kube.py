@@ -5,7 +5,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jelmore_api.cluster.client import MERGE_PATCH, NAME, Cluster, Refused
+from jelmore_api.cluster.answers import NAME, Refused
+from jelmore_api.cluster.client import MERGE_PATCH, Cluster
 from jelmore_api.cluster.problems import is_gone, refusal
 from jelmore_api.errors import internal, unavailable
 from jelmore_api.resources.idempotency import ANNOTATION

@@ -7,7 +7,8 @@ import logging
 import random
 from typing import Any
 
-from jelmore_api.cluster.client import AWAY, NAME, Cluster, Query, Refused
+from jelmore_api.cluster.answers import NAME, Refused
+from jelmore_api.cluster.client import AWAY, Cluster, Query
 from jelmore_api.errors import Problem
 from jelmore_api.resources.kube_cache import SessionCache, version
 

@@ -68,3 +68,28 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JELMORE_DATABASE_URL", "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("JELMORE_TOKEN", "hunter2hunter2hunter2")
     assert "hunter2" not in repr(Settings())
+
+
+def test_in_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("JELMORE_HOST", "0.0.0.0")
+    assert "KUBECONFIG" in refusal(monkeypatch, RESOURCES="kubernetes")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    settings = Settings()  # any address: Kubernetes says who may call
+    assert (settings.in_cluster, settings.audience, settings.namespaces) == (True, "jelmore", ())
+    assert settings.default_namespace == "default"
+    monkeypatch.setenv("JELMORE_NAMESPACE", "own")
+    monkeypatch.setenv("JELMORE_NAMESPACES", "a, b")
+    monkeypatch.setenv("KUBECONFIG", "/kubeconfig")
+    settings = Settings()
+    assert (settings.default_namespace, settings.namespaces, settings.kubeconfig) == ("own", ("a", "b"), "/kubeconfig")
+    assert "JELMORE_NAMESPACES" in refusal(monkeypatch, NAMESPACES="a,B_")
+    monkeypatch.setenv("JELMORE_NAMESPACES", "")
+    assert "JELMORE_TOKEN goes with one machine only" in refusal(monkeypatch, TOKEN="0123456789abcdef")
+
+
+def test_on_one_machine_the_namespace_is_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JELMORE_NAMESPACE", "own")
+    assert Settings().default_namespace == "default"
+    assert "JELMORE_RESOURCES" in refusal(monkeypatch, RESOURCES="elsewhere")
