@@ -111,6 +111,27 @@ async def test_deleting_is_kubernetes_own_deletion(cluster_api: RunningApi, clus
     await until(gone)
 
 
+async def test_a_change_is_a_patch_of_the_resource(cluster_api: RunningApi, cluster: Cluster) -> None:
+    session_id = await cluster_api.create(name="mine", query="hi", model="opus")
+    url = f"/api/v1/session/{session_id}"
+    changes: list[dict[str, Any]] = [{"lifecycle": {"suspend": True}}, {"model": None}, {"partial_messages": True}]
+    answers = await asyncio.gather(*(cluster_api.http.patch(url, json=change) for change in changes))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    spec = cluster.read("mine")["spec"]
+    assert (spec["lifecycle"]["suspend"], spec.get("model"), spec["partialMessages"]) == (True, None, True)
+    assert (await cluster_api.http.get(url)).json()["spec"]["lifecycle"]["suspend"] is True
+    for wrong, status, pointer in (
+        ({"query": "ho"}, 422, "#/query"),
+        ({"workspace": {"storage": {"size": "1Gi"}}}, 422, "#/workspace/storage"),
+        ({"workspace": {"trust_settings": True}}, 422, "#/workspace/trust_settings"),
+        ({"credentials": {"secret_name": "x"}}, 403, None),
+    ):
+        answer = await cluster_api.http.patch(url, json=wrong)
+        assert answer.status_code == status, answer.text
+        assert [error["pointer"] for error in answer.json().get("errors", ())] == ([pointer] if pointer else [])
+    assert cluster.read("mine")["spec"] == spec
+
+
 async def test_another_of_its_name_is_not_deleted(cluster_api: RunningApi, cluster: Cluster) -> None:
     store = cluster_api.services.commands._store
     session_id = await cluster_api.create(name="same")

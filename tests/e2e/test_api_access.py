@@ -20,6 +20,7 @@ CALLS = [
     ("POST", "/input", {"text": "x"}, "update"),
     ("POST", "/interrupt", None, "update"),
     ("POST", "/approvals/x", {"decision": "allow"}, "update"),
+    ("PATCH", "", {"model": "opus"}, "update"),
     ("DELETE", "", None, "delete"),
 ]
 

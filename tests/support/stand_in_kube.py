@@ -19,7 +19,8 @@ _IN_NAMESPACE = "/apis/jelmore.dev/v1alpha1/namespaces/{namespace}/claudesession
 class StandInKube:
     """objects: by uid. asked: method and path of every request, with what a watch starts from.
 
-    late: nobody who watches is told. refusals: what is answered instead, by the method and the last part of the path, one after the other.
+    late: nobody who watches is told. refusals: what is answered instead, by the method and the last part of the path,
+    one after the other.
     """
 
     def __init__(self) -> None:

@@ -19,6 +19,10 @@ class Access(Protocol):
 
     async def check_create(self, namespace: str, spec: SessionSpec) -> None: ...
 
+    async def check_secrets(self, namespace: str, spec: SessionSpec) -> None:
+        """Whether the caller may read what the spec names."""
+        ...
+
     async def listable(self, namespace: str | None) -> Collection[str] | None:
         """The namespaces whose sessions the caller may see, of those that were asked for; None: all there are."""
         ...
@@ -31,6 +35,9 @@ class Everything:
         pass
 
     async def check_create(self, namespace: str, spec: SessionSpec) -> None:
+        pass
+
+    async def check_secrets(self, namespace: str, spec: SessionSpec) -> None:
         pass
 
     async def listable(self, namespace: str | None) -> Collection[str] | None:

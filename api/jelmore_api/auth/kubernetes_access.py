@@ -73,18 +73,17 @@ class KubernetesAccess:
             raise _forbidden(self._caller, _session_attempt(verb, denied[0]))
 
     async def check_create(self, namespace: str, spec: SessionSpec) -> None:
-        attempts = [_session_attempt(Verb.CREATE, namespace)]
+        await self._check(_session_attempt(Verb.CREATE, namespace))
+        await self.check_secrets(namespace, spec)
+
+    async def check_secrets(self, namespace: str, spec: SessionSpec) -> None:
         if spec.credentials is not None:
-            # Whoever has a pod use a Secret can read it: the pod's own rights on it are the operator's.
-            attempts.append(Attempt("get", "", "secrets", namespace, spec.credentials.secret_name))
-        for attempt in attempts:
-            if not await self._reviews.allows(self._caller, attempt):
-                raise _forbidden(self._caller, attempt)
+            # Whoever has a pod use a Secret can read it: the pod gets it whatever its maker may read.
+            await self._check(Attempt("get", "", "secrets", namespace, spec.credentials.secret_name))
 
     async def listable(self, namespace: str | None) -> Collection[str] | None:
         if namespace is not None:
-            if not await self._may(Verb.LIST, namespace):
-                raise _forbidden(self._caller, _session_attempt(Verb.LIST, namespace))
+            await self._check(_session_attempt(Verb.LIST, namespace))
             return (namespace,)
         if await self._may(Verb.LIST, ""):
             return None
@@ -97,6 +96,10 @@ class KubernetesAccess:
         candidates = sorted(await self._namespaces.all())
         answers = await asyncio.gather(*map(may, candidates))
         return [namespace for namespace, yes in zip(candidates, answers, strict=True) if yes]
+
+    async def _check(self, attempt: Attempt) -> None:
+        if not await self._reviews.allows(self._caller, attempt):
+            raise _forbidden(self._caller, attempt)
 
     async def _may(self, verb: Verb, namespace: str) -> bool:
         return await self._reviews.allows(self._caller, _session_attempt(verb, namespace))

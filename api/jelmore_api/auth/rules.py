@@ -43,6 +43,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/session"): Rule(Verb.CREATE, Where.BODY),
     ("GET", "/api/v1/sessions"): Rule(Verb.LIST, Where.QUERY),
     ("GET", _SESSION): Rule(Verb.GET),
+    ("PATCH", _SESSION): Rule(Verb.UPDATE),
     ("DELETE", _SESSION): Rule(Verb.DELETE),
     ("POST", f"{_SESSION}/input"): Rule(Verb.UPDATE),
     ("POST", f"{_SESSION}/interrupt"): Rule(Verb.UPDATE),

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from jelmore_api.bus import Bus, Stored
 from jelmore_api.clock import utc_now
-from jelmore_api.errors import Problem, no_session, session_ended
+from jelmore_api.errors import Problem
 from jelmore_api.resources.store import ResourceStore
+from jelmore_api.sessions.opening import open_resource
 from jelmore_api.sessions.repository import SessionRepository
 from jelmore_api.sessions.schemas import InputView, SendInput
 from jelmore_contract.commands import (
@@ -24,7 +25,7 @@ from jelmore_contract.commands import (
 )
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import EventType, decode_event, encode_json, rfc3339
-from jelmore_contract.states import InputState, SessionState
+from jelmore_contract.states import InputState
 from jelmore_contract.subjects import SessionKey, command_subject, event_subject
 
 _KINDS: dict[type[Command], CommandKind] = {
@@ -52,14 +53,7 @@ class Commands:
 
     async def open_session(self, session_id: str) -> SessionKey:
         """The key of a session that takes commands."""
-        stored = await self._store.get(session_id)
-        if stored is None:
-            if await self._repository.get(session_id) is None:
-                raise no_session(session_id)
-            raise session_ended(session_id)
-        resource = stored.resource
-        if resource.metadata.deletion_timestamp or resource.status.state == SessionState.TERMINATED:
-            raise session_ended(session_id)
+        resource = (await open_resource(self._store, self._repository, session_id)).resource
         return SessionKey(resource.metadata.namespace, session_id)
 
     async def send_input(self, session_id: str, asked: SendInput) -> InputView:

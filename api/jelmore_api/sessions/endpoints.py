@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
+from pydantic import JsonValue
 
 from jelmore_api.auth.access import WithAccess
 from jelmore_api.errors import responses
@@ -78,6 +79,29 @@ async def list_sessions(
 ) -> SessionPage:
     """Newest first, those that have ended included; in a cluster, those of the namespaces that the caller may list."""
     return await at.sessions.page(status, await access.listable(namespace), cursor, limit)
+
+
+@router.patch(
+    "/session/{session_id}",
+    summary="Change a session",
+    responses=responses(ProblemType.INVALID_REQUEST, ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED),
+)
+async def change_session(
+    session_id: SessionId,
+    body: Annotated[
+        dict[str, JsonValue],
+        Body(
+            description="The fields of `spec` that change, as a merge patch (RFC 7396): null takes away.",
+            examples=[{"lifecycle": {"suspend": True}}],
+        ),
+    ],
+    at: WithServices,
+    access: WithAccess,
+) -> SessionView:
+    """`lifecycle.suspend` acts at once, most else when Claude is started the next time. `query`, `session_id`,
+    `workspace.path` and `workspace.storage` stay as they are.
+    """
+    return await at.sessions.change(session_id, body, access)
 
 
 @router.delete(

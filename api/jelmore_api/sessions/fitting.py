@@ -12,18 +12,27 @@ _MACHINE_ONLY = "is for one machine: leave it out, a session of this Jelmore wor
 
 def fitting_spec(spec: SessionSpec, namespace: str, settings: Settings) -> SessionSpec:
     """The spec as it is stored. Raises Problem for fields that mean nothing here, and for a namespace not served."""
+    check_fits(spec, settings)
     if settings.in_cluster:
-        _check(in_pods(spec))
         if settings.namespaces and namespace not in settings.namespaces:
             served = ", ".join(settings.namespaces)
             error = invalid_field(f"is not served by this Jelmore, which serves {served}", "namespace")
             raise Problem(ProblemType.INVALID_REQUEST, f"The namespace {namespace} {error.detail}.", errors=[error])
         return spec
-    _check(on_one_machine(spec))
     if spec.workspace.path is None:
         return spec
     path = allowed_workspace(spec.workspace.path, settings.workspace_roots, settings.home)
     return spec.model_copy(update={"workspace": spec.workspace.model_copy(update={"path": path})})
+
+
+def check_fits(spec: SessionSpec, settings: Settings) -> None:
+    """Raises Problem for fields that mean nothing where sessions run."""
+    errors = in_pods(spec) if settings.in_cluster else on_one_machine(spec)
+    if errors:
+        first = errors[0]
+        where = (first.pointer or "").removeprefix("#/").replace("/", ".")
+        more = f" (and {len(errors) - 1} more, see errors)" if errors[1:] else ""
+        raise Problem(ProblemType.INVALID_REQUEST, f"{where} {first.detail}.{more}", errors=errors)
 
 
 def in_pods(spec: SessionSpec) -> list[FieldError]:
@@ -41,11 +50,3 @@ def on_one_machine(spec: SessionSpec) -> list[FieldError]:
         ("pod_template",): spec.pod_template != plain.pod_template,
     }
     return [invalid_field(_CLUSTER_ONLY, *path) for path, is_given in given.items() if is_given]
-
-
-def _check(errors: list[FieldError]) -> None:
-    if errors:
-        first = errors[0]
-        where = ".".join((first.pointer or "").removeprefix("#/").split("/"))
-        more = f" (and {len(errors) - 1} more, see errors)" if errors[1:] else ""
-        raise Problem(ProblemType.INVALID_REQUEST, f"{where} {first.detail}.{more}", errors=errors)

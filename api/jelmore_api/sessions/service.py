@@ -2,21 +2,23 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from jelmore_api.auth.access import Access
 from jelmore_api.clock import utc_now
-from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field, no_session
+from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field, no_session, session_ended
 from jelmore_api.postgres import Row
 from jelmore_api.resources.idempotency import Mark
 from jelmore_api.resources.store import AlreadyThere, MadeAndGone, NameTaken, NewSession, ResourceStore
-from jelmore_api.sessions.fitting import fitting_spec
+from jelmore_api.sessions.changing import changed_by, for_the_store
+from jelmore_api.sessions.fitting import check_fits, fitting_spec
+from jelmore_api.sessions.opening import open_resource
 from jelmore_api.sessions.repository import Place, SessionRepository
-from jelmore_api.sessions.schemas import CreateSession, SessionPage, SessionView
+from jelmore_api.sessions.schemas import CreateSession, SessionPage, SessionView, SpecFields
 from jelmore_api.sessions.tails import OutputTails
 from jelmore_api.sessions.views import from_resource, from_row, spec_fields
 from jelmore_api.settings import Settings
@@ -90,7 +92,28 @@ class SessionService:
             raise no_session(session_id)
         view = from_row(row, self._clock())
         sizes = await self._tails.sizes({session_id: row["output_count"]})
-        return view.model_copy(update={"output_buffer_size": sizes[session_id]})
+        spec = await self._spec(session_id) or view.spec
+        return view.model_copy(update={"output_buffer_size": sizes[session_id], "spec": spec})
+
+    async def _spec(self, session_id: str) -> SpecFields | None:
+        """As it is now: the log has it as it was made. None for a session that is over, or while that is unknown."""
+        try:
+            stored = await self._store.get(session_id)
+        except Problem:
+            return None
+        return spec_fields(stored.resource.spec) if stored is not None else None
+
+    async def change(self, session_id: str, body: Mapping[str, JsonValue], access: Access) -> SessionView:
+        """`body`: a merge patch of the spec. Raises Problem."""
+        stored = await open_resource(self._store, self._repository, session_id)
+        before = stored.resource.spec
+        after = changed_by(before, body)
+        check_fits(after, self._settings)
+        if after.credentials != before.credentials:
+            await access.check_secrets(stored.resource.metadata.namespace, after)
+        if await self._store.patch(stored, for_the_store(before, after)) is None:
+            raise session_ended(session_id)
+        return await self.get(session_id)
 
     async def page(
         self, status: SessionState | None, namespaces: Collection[str] | None, cursor: str | None, limit: int

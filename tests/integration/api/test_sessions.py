@@ -145,6 +145,47 @@ async def test_a_workspace_of_ones_own(api: RunningApi, bus: Client, tmp_path: P
     assert stored["spec"]["workspace"]["path"] == str(folder.resolve())
 
 
+async def test_a_change_of_the_spec(api: RunningApi, bus: Client) -> None:
+    session_id = await api.create(query="hi", model="opus", mcp_servers={"aB": {"c_d": 1}})
+    await mirrored(api, await agent_of(bus, session_id).created())
+    url = f"/api/v1/session/{session_id}"
+    body = {"lifecycle": {"suspend": True}, "model": None, "mcp_servers": {"e_F": {"g": 2}}}
+    answer = await api.http.patch(url, json=body)
+    assert answer.status_code == 200, answer.text
+    assert (await api.http.get(url)).json() == answer.json()
+    spec = answer.json()["spec"]
+    assert (spec["query"], spec["model"], spec["lifecycle"]["suspend"]) == ("hi", None, True)
+    assert spec["mcp_servers"] == {"aB": {"c_d": 1}, "e_F": {"g": 2}}
+    stored = await resource(bus, session_id)
+    assert stored is not None
+    assert stored["metadata"]["generation"] == 2
+    before = await footprint(bus)
+    assert (await api.http.patch(url, json=body)).status_code == 200
+    for wrong, pointer in (
+        ({"query": "ho"}, "#/query"),
+        ({"session_id": str(uuid4())}, "#/session_id"),
+        ({"workspace": {"path": "/tmp"}}, "#/workspace/path"),
+        ({"workspace": {"storage": {"size": "1Gi"}}}, "#/workspace/storage"),
+        ({"resources": {"limits": {"memory": "1Gi"}}}, "#/resources"),
+        ({"name": "other"}, "#/name"),
+        ({"lifecycle": 1}, "#/lifecycle"),
+    ):
+        answer = await api.http.patch(url, json=wrong)
+        assert answer.status_code == 422, wrong
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert (await api.http.patch(url, json=[1])).status_code == 422
+    assert await footprint(bus) == before
+
+
+async def test_changes_at_the_same_moment_are_all_there(api: RunningApi) -> None:
+    url = f"/api/v1/session/{await api.create()}"
+    changes: list[dict[str, Any]] = [{"model": "opus"}, {"lifecycle": {"suspend": True}}, {"partial_messages": True}]
+    answers = await asyncio.gather(*(api.http.patch(url, json=change) for change in changes))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    spec = (await api.http.get(url)).json()["spec"]
+    assert (spec["model"], spec["lifecycle"]["suspend"], spec["partial_messages"]) == ("opus", True, True)
+
+
 async def test_deleting_marks_the_resource_once(api: RunningApi, bus: Client) -> None:
     session_id = await api.create()
     url = f"/api/v1/session/{session_id}"
@@ -155,6 +196,7 @@ async def test_deleting_marks_the_resource_once(api: RunningApi, bus: Client) ->
     assert stored["metadata"]["generation"] == 2
     before = await footprint(bus)
     assert (await api.http.delete(url)).status_code == 204
+    assert (await api.http.patch(url, json={"model": "opus"})).status_code == 409
     for call in ("input", "interrupt", "approvals/x"):
         answer = await api.http.post(f"{url}/{call}", json={"input": {"text": "x"}}.get(call, {"decision": "allow"}))
         assert answer.status_code == 409, call
@@ -237,14 +279,15 @@ async def test_interrupt(api: RunningApi, bus: Client) -> None:
 
 
 NOBODY = [str(uuid4()), "nonsense", "%00", "*", "{550e8400-e29b-41d4-a716-446655440000}"]
-CALLS = ["GET ", "DELETE ", "GET /events", "GET /approvals", "GET /blobs/x", "POST /interrupt"]
+CALLS = ["GET ", "PATCH ", "DELETE ", "GET /events", "GET /approvals", "GET /blobs/x", "POST /interrupt"]
 
 
 async def test_a_session_that_is_not_there(api: RunningApi, bus: Client) -> None:
     before = await footprint(bus)
     for session_id, call in itertools.product(NOBODY, CALLS):
         method, _, rest = call.partition(" ")
-        answer = await api.http.request(method, f"/api/v1/session/{session_id}{rest}")
+        body = {} if method == "PATCH" else None
+        answer = await api.http.request(method, f"/api/v1/session/{session_id}{rest}", json=body)
         assert answer.status_code == 404, (session_id, call)
         assert answer.headers["content-type"] == "application/problem+json"
     assert await footprint(bus) == before
