@@ -107,7 +107,7 @@ def _rbac(kind: str, name: str, namespace: str | None, **rest: Any) -> dict[str,
 
 
 @pytest.fixture
-def cluster(kubectl: Kubectl, kube_namespace: str) -> Cluster:
+def cluster(kubectl: Kubectl, session_crd: None, kube_namespace: str) -> Cluster:
     return Cluster(kubectl, kube_namespace)
 
 

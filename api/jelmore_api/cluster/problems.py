@@ -9,6 +9,11 @@ from jelmore_api.errors import FieldError, Problem, invalid_field, no_session, u
 from jelmore_contract.errors import ProblemType
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+#: What the API server puts before a message: it repeats the value, which may be long or secret.
+_PREFIX = re.compile(
+    r"(?:Forbidden|Required value|Too long|Too many): "
+    r'|(?:Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|[^":]*): '
+)
 #: A step of a field's path: a name, an index, or a key in brackets.
 _STEP = re.compile(r"([A-Za-z0-9_]+)|\[([^\]]*)\]")
 
@@ -70,9 +75,16 @@ def _caused_by(refused: Refused, reason: str) -> bool:
 
 def _field_errors(document: Mapping[str, Any]) -> list[FieldError]:
     return [
-        invalid_field(str(cause.get("message") or "is not valid"), *rest_path(str(cause.get("field") or "")))
+        invalid_field(_without_value(str(cause.get("message") or "is not valid")), *rest_path(field))
         for cause in _causes(document)
+        # The other says only that some rules were not looked at.
+        if (field := str(cause.get("field") or "")) != "<nil>"
     ]
+
+
+def _without_value(message: str) -> str:
+    match = _PREFIX.match(message)
+    return message[match.end() :] if match else message
 
 
 def rest_path(field: str) -> list[str | int]:

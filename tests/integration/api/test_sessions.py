@@ -286,7 +286,7 @@ async def test_a_session_that_is_not_there(api: RunningApi, bus: Client) -> None
     before = await footprint(bus)
     for session_id, call in itertools.product(NOBODY, CALLS):
         method, _, rest = call.partition(" ")
-        body = {} if method == "PATCH" else None
+        body: dict[str, Any] | None = {} if method == "PATCH" else None
         answer = await api.http.request(method, f"/api/v1/session/{session_id}{rest}", json=body)
         assert answer.status_code == 404, (session_id, call)
         assert answer.headers["content-type"] == "application/problem+json"

@@ -31,6 +31,37 @@ FORBIDDEN = 'claudesessions.jelmore.dev is forbidden: User "x" cannot create res
             "#/workspace/storage/size",
         ),
         (
+            status(
+                422,
+                "Invalid",
+                causes=[
+                    cause('Invalid value: "a: \\"b": should match \'^c$\'', "spec.model"),
+                    cause("some validation rules were not checked", "<nil>"),
+                ],
+            ),
+            ProblemType.INVALID_REQUEST,
+            "model: should match '^c$'.",
+            "#/model",
+        ),
+        (
+            status(422, "Invalid", causes=[cause("Forbidden: is for one machine only: no", "spec.workspace.path")]),
+            ProblemType.INVALID_REQUEST,
+            "workspace/path: is for one machine only: no.",
+            "#/workspace/path",
+        ),
+        (
+            status(422, "Invalid", causes=[cause("Invalid value: 0: should be greater than 0", "spec.x")]),
+            ProblemType.INVALID_REQUEST,
+            "x: should be greater than 0.",
+            "#/x",
+        ),
+        (
+            status(422, "Invalid", causes=[cause("Required value", "spec.x")]),
+            ProblemType.INVALID_REQUEST,
+            "x: Required value.",
+            "#/x",
+        ),
+        (
             status(400, "BadRequest", 'strict decoding error: unknown field "spec.foo"'),
             ProblemType.INVALID_REQUEST,
             'unknown field "spec.foo"',
@@ -92,7 +123,6 @@ def test_what_says_that_a_resource_is_gone(refused: Refused, gone: bool) -> None
         ("spec.mcpServers[myServer].commandLine", ["mcp_servers", "myServer", "command_line"]),
         ("spec", []),
         ("metadata.name", ["name"]),
-        ("<nil>", ["nil"]),
         ("", []),
     ],
 )
