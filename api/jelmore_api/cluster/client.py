@@ -120,7 +120,7 @@ class Cluster:
                 configuration.disable_strict_ssl_verification = True
                 try:
                     if self._kubeconfig is None:
-                        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # it is untyped
+                        load_incluster_config(client_configuration=configuration)
                     else:
                         await load_kube_config(self._kubeconfig, client_configuration=configuration)
                 except ConfigException as error:
