@@ -144,6 +144,23 @@ async def test_another_of_its_name_is_not_deleted(cluster_api: RunningApi, clust
     assert "model" not in cluster.read("same")["spec"]
 
 
+async def test_only_the_namespaces_that_are_named(
+    cluster_settings: Settings, cluster: Cluster, another_namespace: str
+) -> None:
+    other = cluster.session("other")
+    other["metadata"]["namespace"] = another_namespace
+    await asyncio.to_thread(cluster.apply, other)
+    served = cluster_settings.model_copy(update={"namespaces": (cluster.namespace, "not-there-yet")})
+    async with serving_cluster(served, cluster) as api:
+        api.http.headers.update(cluster.everywhere())
+        session_id = await api.create(name="mine")
+        listed = (await api.http.get("/api/v1/sessions")).json()["items"]
+        assert [item["id"] for item in listed] == [session_id]
+        answer = await api.http.post("/api/v1/session", json={"namespace": another_namespace})
+        assert answer.status_code == 422
+        assert cluster.namespace in answer.json()["detail"]
+
+
 REFUSED = [
     ({"namespace": "no-such-namespace"}, 403, None, "may not create"),
     ({"workspace": {"path": "/srv"}}, 422, "#/workspace/path", "one machine"),
