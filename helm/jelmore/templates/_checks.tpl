@@ -1,0 +1,26 @@
+{{/* Refuses values that do not fit together. What one value may look like says values.schema.json. */}}
+{{- define "jelmore.checks" -}}
+{{- if not .Values.nats.url -}}
+  {{- fail "\n\nnats.url is missing. Set it to a NATS 2.12 or later with JetStream: --set nats.url=nats://HOST:4222" -}}
+{{- end -}}
+{{- range $name, $example := dict "database" "postgresql://USER:PASSWORD@HOST:5432/NAME" "redis" "redis://HOST:6379/0" -}}
+  {{- $server := index $.Values $name -}}
+  {{- if and (not $server.url) (not $server.existingSecret) -}}
+    {{- fail (printf "\n\n%s is missing. Set %s.url to %s, or %s.existingSecret to the name of a Secret that holds such a URL under the key %q." $name $name $example $name $server.key) -}}
+  {{- end -}}
+  {{- if and $server.url $server.existingSecret -}}
+    {{- fail (printf "\n\n%s.url and %s.existingSecret are both set. Keep one of them." $name $name) -}}
+  {{- end -}}
+{{- end -}}
+{{- if .Values.networkPolicy.enabled -}}
+  {{- if and (not .Values.namespaces) (not .Values.networkPolicy.namespaces) -}}
+    {{- fail "\n\nnetworkPolicy.enabled needs to know where sessions live. Set namespaces (recommended), or networkPolicy.namespaces to those that shall get a policy; or set networkPolicy.enabled=false, and sessions' pods reach whatever the cluster lets them." -}}
+  {{- end -}}
+  {{- if and .Values.namespaces .Values.networkPolicy.namespaces -}}
+    {{- fail "\n\nnamespaces and networkPolicy.namespaces are both set. Sessions' pods get their policy in every one of namespaces: remove networkPolicy.namespaces." -}}
+  {{- end -}}
+  {{- if not .Values.networkPolicy.nats.to -}}
+    {{- fail "\n\nnetworkPolicy.nats.to is missing, and sessions would not reach NATS. Say where it is: a namespaceSelector or ipBlock, as values.yaml shows; or set networkPolicy.enabled=false, and sessions' pods reach whatever the cluster lets them." -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}

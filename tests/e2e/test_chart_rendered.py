@@ -1,0 +1,204 @@
+"""What the chart renders, with several files of values: the objects, and what it says of values that do not fit."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.helm import CHART, ROOT, Helm, HelmError, Rendered, documents, only, values_of
+
+FILES = ("minimal", "cluster-wide", "several-namespaces")
+SNAPSHOT = ROOT / "tests" / "data" / "chart" / "minimal.yaml"
+#: Generated, and compared with what they come from elsewhere.
+GENERATED = {"CustomResourceDefinition"}
+
+
+def pods(rendered: list[Rendered]) -> Iterator[dict[str, Any]]:
+    return (document["spec"]["template"]["spec"] for document in rendered if document["kind"] == "Deployment")
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
+def environment(container: dict[str, Any]) -> dict[str, Any]:
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_lint(helm: Helm, file: str) -> None:
+    said = helm.run("lint", "--strict", CHART, "--values", values_of(file))
+    assert "0 chart(s) failed" in said
+    assert "WARNING" not in said
+
+
+def test_lint_without_values(helm: Helm) -> None:
+    assert "0 chart(s) failed" in helm.run("lint", CHART)
+
+
+def test_what_the_least_values_render(helm: Helm) -> None:
+    """After a wanted change: helm template jelmore helm/jelmore -n jelmore -f helm/jelmore/ci/minimal-values.yaml
+    --set crd.install=false > tests/data/chart/minimal.yaml
+    """
+    rendered = [document for document in helm.render("minimal") if document["kind"] not in GENERATED]
+    assert rendered == documents(SNAPSHOT.read_text())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_pods_comply_with_the_restricted_standard(helm: Helm, file: str) -> None:
+    for pod in pods(helm.render(file)):
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert security["runAsUser"] > 0
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["enableServiceLinks"] is False
+        for container in containers(pod):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert container["resources"]["limits"].keys() == {"memory"}
+
+
+def test_a_role_in_each_namespace_and_nothing_in_the_cluster_but_reviews(helm: Helm) -> None:
+    rendered = helm.render("several-namespaces")
+    wide = {document["metadata"]["name"] for document in rendered if document["kind"] == "ClusterRoleBinding"}
+    assert wide == {"jelmore-api-reviews"}
+    for part in ("operator", "api"):
+        for namespace in ("team-a", "team-b"):
+            only(rendered, "Role", f"jelmore-{part}", namespace)
+            binding = only(rendered, "RoleBinding", f"jelmore-{part}", namespace)
+            account = {"kind": "ServiceAccount", "name": f"jelmore-{part}", "namespace": "jelmore"}
+            assert binding["subjects"] == [account]
+
+
+def test_without_namespaces_the_same_rights_everywhere(helm: Helm) -> None:
+    wide, listed = helm.render("cluster-wide"), helm.render("minimal")
+    for part in ("operator", "api"):
+        everywhere = only(wide, "ClusterRole", f"jelmore-{part}", None)
+        assert everywhere["rules"] == only(listed, "Role", f"jelmore-{part}", "team-a")["rules"]
+        binding = only(wide, "ClusterRoleBinding", f"jelmore-{part}", None)
+        assert binding["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": f"jelmore-{part}",
+        }
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_rule_names_everything(helm: Helm, file: str) -> None:
+    for document in helm.render(file):
+        for rule in document.get("rules", ()):
+            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_a_password_in_a_url_is_in_the_secret_alone(helm: Helm) -> None:
+    rendered = helm.render("cluster-wide")
+    holding = [document for document in rendered if "a-password" in yaml.safe_dump(document)]
+    assert holding == [only(rendered, "Secret", "jelmore-servers")]
+
+
+def test_the_operator_alone_gets_the_private_keys(helm: Helm) -> None:
+    for pod in pods(helm.render("minimal")):
+        (secret,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
+        keys = {item["key"] for item in secret["items"]}
+        operator = pod["serviceAccountName"] == "jelmore-operator"
+        assert keys == ({"core.creds", "nats-keys.json"} if operator else {"core.creds"})
+
+
+def test_shared_credentials_instead_of_keys(helm: Helm) -> None:
+    pod = only(helm.render("cluster-wide"), "Deployment", "jelmore-operator")["spec"]["template"]["spec"]
+    given = environment(pod["containers"][0])
+    assert given["JELMORE_NATS_SHARED_CREDENTIALS"] == "/etc/jelmore/nats/session.creds"
+    assert "JELMORE_NATS_IDENTITY" not in given
+    (secret,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
+    assert secret["items"] == [{"key": "jelmore", "path": "core.creds"}, {"key": "sessions", "path": "session.creds"}]
+
+
+def test_the_definition_is_kept_when_the_release_goes(helm: Helm) -> None:
+    definition = only(helm.render("minimal"), "CustomResourceDefinition", "claudesessions.jelmore.dev", None)
+    assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    (source,) = documents((CHART / "files" / "claudesessions.yaml").read_text())
+    assert definition["spec"] == source["spec"]
+
+
+def test_sessions_pods_reach_what_is_named_and_nothing_else(helm: Helm) -> None:
+    rendered = helm.render("several-namespaces")
+    for namespace in ("team-a", "team-b"):
+        spec = only(rendered, "NetworkPolicy", "jelmore-sessions", namespace)["spec"]
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+        assert spec["ingress"] == []
+        assert spec["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "jelmore-session"
+        # A rule without peers would mean everybody.
+        assert all(rule["to"] and rule["ports"] for rule in spec["egress"])
+        assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53, 4223, 443, 22}
+
+
+def test_no_peer_means_no_rule_rather_than_everybody(helm: Helm) -> None:
+    values = {"networkPolicy": {"dns": [], "model": {"to": []}}}
+    spec = only(helm.render("minimal", values), "NetworkPolicy", "jelmore-sessions", "team-a")["spec"]
+    assert [rule["ports"] for rule in spec["egress"]] == [[{"protocol": "TCP", "port": 4222}]]
+
+
+def test_two_releases_of_one_name_do_not_meet(helm: Helm) -> None:
+    def wide(namespace: str) -> set[tuple[str, str | None, str]]:
+        arguments = ("template", "jelmore", CHART, "--namespace", namespace, "--values", values_of("minimal"))
+        text = helm.run(*arguments, values={"crd": {"install": False}})
+        metadata = [(document["kind"], document["metadata"]) for document in documents(text)]
+        return {(kind, meta.get("namespace"), meta["name"]) for kind, meta in metadata}
+
+    assert not wide("one") & wide("two")
+
+
+NOT_FITTING: dict[str, tuple[str, object, str]] = {
+    "no NATS": ("minimal", {"nats": {"url": ""}}, "nats.url is missing"),
+    "no database": ("minimal", {"database": {"existingSecret": ""}}, "database is missing. Set database.url"),
+    "no redis": ("minimal", {"redis": {"existingSecret": ""}}, "redis is missing. Set redis.url"),
+    "two databases": (
+        "minimal",
+        {"database": {"url": "postgresql://h/n"}},
+        "database.url and database.existingSecret are both set",
+    ),
+    "policies for nowhere": ("minimal", {"namespaces": []}, "networkPolicy.enabled needs to know where sessions live"),
+    "policies without NATS": ("minimal", {"networkPolicy": {"nats": {"to": []}}}, "networkPolicy.nats.to is missing"),
+    "two lists of namespaces": (
+        "minimal",
+        {"networkPolicy": {"namespaces": ["team-a"]}},
+        "namespaces and networkPolicy.namespaces are both set",
+    ),
+    "an unknown name": ("minimal", {"operatr": {}}, "operatr"),
+    "an unknown name within": ("minimal", {"nats": {"urls": []}}, "urls"),
+    "a password in NATS' URL": ("minimal", {"nats": {"url": "nats://me:secret@h:4222"}}, "/nats/url"),
+    "another kind of credentials": ("minimal", {"credentials": {"kind": "password"}}, "/credentials/kind"),
+    "one namespace twice": ("minimal", {"namespaces": ["a", "a"]}, "/namespaces"),
+    "no replica": ("minimal", {"api": {"replicas": 0}}, "/api/replicas"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_FITTING)
+def test_values_that_do_not_fit_are_refused_with_a_sentence(helm: Helm, case: str) -> None:
+    file, values, sentence = NOT_FITTING[case]
+    with pytest.raises(HelmError, match=re.escape(sentence)):
+        helm.render(file, values)
+
+
+@pytest.mark.parametrize("kind", ["oauthToken", "apiKey", "gateway"])
+def test_the_notes_say_which_secret_to_make(helm: Helm, kind: str) -> None:
+    arguments = ("install", "--dry-run=client", "jelmore", CHART, "--namespace", "jelmore")
+    said = helm.run(*arguments, "--values", values_of("minimal"), values={"credentials": {"kind": kind}})
+    notes = said.partition("NOTES:")[2]
+    keys = {"oauthToken": ["oauthToken"], "apiKey": ["apiKey"], "gateway": ["token", "baseUrl"]}[kind]
+    command = notes[notes.index("kubectl -n team-a create secret generic claude-credentials") :].split("\n\n")[0]
+    assert re.findall(r"--from-(?:file|literal)=(\w+)", command) == keys
+    assert "--clusterrole=jelmore-user" in notes
+    assert "WARNING" not in notes
+
+
+def test_the_notes_warn_of_what_was_switched_off(helm: Helm) -> None:
+    arguments = ("install", "--dry-run=client", "jelmore", CHART, "--namespace", "jelmore")
+    notes = helm.run(*arguments, "--values", values_of("cluster-wide")).partition("NOTES:")[2]
+    assert re.findall(r"WARNING: (\S+)", notes) == ["nats.sessions", "networkPolicy.enabled", "admissionPolicy.enabled"]

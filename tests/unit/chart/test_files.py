@@ -1,0 +1,73 @@
+"""The chart's own files, before anything is rendered: that takes helm, and stands in tests/e2e."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.helm import CHART, ROOT
+
+VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+#: Kubernetes' own shapes, which the API server checks, and maps of free names.
+FREE = {"affinity", "requests", "limits", "global"}
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    found: dict[str, Any] = SCHEMA["$defs"][reference.rpartition("/")[2]] if reference else schema
+    return found
+
+
+def objects(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object that the schema describes, itself included, by its path."""
+    schema = resolved(schema)
+    if schema.get("type") != "object":
+        return
+    yield path, schema
+    for name, inner in schema.get("properties", {}).items():
+        if name not in FREE:
+            yield from objects(inner, f"{path}.{name}")
+
+
+OBJECTS = dict(objects(SCHEMA))
+
+
+@pytest.mark.parametrize("path", OBJECTS)
+def test_the_schema_refuses_names_that_are_not_there(path: str) -> None:
+    described = OBJECTS[path]
+    assert described.get("additionalProperties") is False or "properties" not in described
+
+
+@pytest.mark.parametrize("path", [path for path, described in OBJECTS.items() if "properties" in described])
+def test_the_schema_and_the_values_have_the_same_names(path: str) -> None:
+    values: Any = VALUES
+    for name in path.split(".")[1:]:
+        values = values[name]
+    assert values.keys() == OBJECTS[path]["properties"].keys()
+
+
+def test_every_value_has_a_comment_above_it_or_above_its_group() -> None:
+    """Lines that only open a group may go without."""
+    commented: dict[int, bool] = {}
+    without = []
+    for line in (CHART / "values.yaml").read_text().splitlines():
+        depth = len(line) - len(line.lstrip())
+        if not line.strip():
+            commented = {}
+        elif line.lstrip().startswith("#"):
+            commented[depth] = True
+        elif not line.lstrip().startswith("-"):
+            if not line.endswith(":") and not any(commented.get(level) for level in range(depth + 1)):
+                without.append(line)
+            commented = {level: said for level, said in commented.items() if level <= depth}
+    assert without == []
+
+
+def test_the_chart_is_of_the_version_of_the_product() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert chart["version"] == chart["appVersion"] == project["version"]
