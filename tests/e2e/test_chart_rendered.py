@@ -170,6 +170,11 @@ NOT_FITTING: dict[str, tuple[str, object, str]] = {
         {"networkPolicy": {"namespaces": ["team-a"]}},
         "namespaces and networkPolicy.namespaces are both set",
     ),
+    "user ids past the last": (
+        "minimal",
+        {"sessions": {"uidBase": 2147000000, "uidCount": 1000000}},
+        "sessions.uidBase",
+    ),
     "an unknown name": ("minimal", {"operatr": {}}, "operatr"),
     "an unknown name within": ("minimal", {"nats": {"urls": []}}, "urls"),
     "a password in NATS' URL": ("minimal", {"nats": {"url": "nats://me:secret@h:4222"}}, "/nats/url"),

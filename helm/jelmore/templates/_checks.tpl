@@ -12,6 +12,9 @@
     {{- fail (printf "\n\n%s.url and %s.existingSecret are both set. Keep one of them." $name $name) -}}
   {{- end -}}
 {{- end -}}
+{{- if gt (add .Values.sessions.uidBase (mul 2 .Values.sessions.uidCount)) 2147483647 -}}
+  {{- fail "\n\nsessions.uidBase and sessions.uidCount reach beyond 2147483647, the largest user id that container runtimes take. Lower one of them." -}}
+{{- end -}}
 {{- if .Values.networkPolicy.enabled -}}
   {{- if and (not .Values.namespaces) (not .Values.networkPolicy.namespaces) -}}
     {{- fail "\n\nnetworkPolicy.enabled needs to know where sessions live. Set namespaces (recommended), or networkPolicy.namespaces to those that shall get a policy; or set networkPolicy.enabled=false, and sessions' pods reach whatever the cluster lets them." -}}
