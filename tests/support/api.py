@@ -59,9 +59,9 @@ async def serving(settings: Settings) -> AsyncIterator[RunningApi]:
         await task
 
 
-async def until(condition: Callable[[], Any]) -> Any:
-    """The first value of the condition that is true; it may be a coroutine function."""
-    async with asyncio.timeout(LIMIT):
+async def until(condition: Callable[[], Any], limit: float = LIMIT) -> Any:
+    """The first value of the condition that is true; it may be a coroutine function. `limit`: seconds."""
+    async with asyncio.timeout(limit):
         while True:
             value = condition()
             if isinstance(value, Awaitable):
