@@ -1,27 +1,27 @@
 {{/* What each part may do where sessions live, and why. */}}
 
 {{- define "jelmore.rules.operator" -}}
-# Sessions: to read them, to set and remove the finalizer, to say what was observed.
+# Sessions: to see them, to set and remove the finalizer, to say what was observed.
 - apiGroups: [jelmore.dev]
   resources: [claudesessions]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 - apiGroups: [jelmore.dev]
   resources: [claudesessions/status]
   verbs: [patch]
-# To own what it makes, where the API server asks for this right (OwnerReferencesPermissionEnforcement).
-- apiGroups: [jelmore.dev]
-  resources: [claudesessions/finalizers]
-  verbs: [update]
 - apiGroups: [""]
-  resources: [pods, persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch, delete]
-# The Secret of each session (bus credentials, configuration). It writes them, and reads none.
+  resources: [pods]
+  verbs: [get, list, watch, create, delete]
+# Claims and Secrets go with the session that owns them: nothing is deleted here.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list, watch, create, patch]
+# The Secret of each session (configuration, bus credentials). None is read, and none that a person made is touched.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [create, patch, delete]
+  verbs: [create, patch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{- define "jelmore.rules.api" -}}
