@@ -188,7 +188,7 @@ async def test_from_install_to_uninstall(
     bearer = await token(cluster)
 
     async with api(cluster, bearer) as http:
-        answer = await http.post("/api/v1/session", json={"name": "first", "query": WORK})
+        answer = await http.post("/api/v1/session", json={"name": "first", "query": WORK, "allowed_tools": ["Bash"]})
         assert answer.status_code == 201, answer.text
         session_id = answer.json()["id"]
         await turns(http, session_id, 1)
