@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +16,9 @@ import pytest
 import yaml
 
 from jelmore_local.servers import Endpoints
+from jelmore_operator.identity.__main__ import write_files
 from tests.support.api import until
+from tests.support.cluster import Kubectl
 from tests.support.helm import CHART, Helm
 from tests.support.scripts import bash, say, script, write
 
@@ -46,7 +47,8 @@ class Cluster:
 
     namespace: str
     helm: Helm
-    kubectl: Callable[..., str]
+    kubectl: Kubectl
+    kubectl_program: str
 
     async def run(self, *arguments: str, input: str | None = None) -> str:
         return await asyncio.to_thread(self.kubectl, "--namespace", self.namespace, *arguments, input=input)
@@ -63,9 +65,11 @@ class Cluster:
 
 
 @pytest.fixture
-async def cluster(helm: Helm, kubectl: Callable[..., str], kube_namespace: str) -> AsyncIterator[Cluster]:
+async def cluster(
+    helm: Helm, kubectl: Kubectl, cluster_bin: Path | None, kube_namespace: str
+) -> AsyncIterator[Cluster]:
     """Its namespace is for operator, API and sessions. At the end the release is gone, and sessions are let go."""
-    made = Cluster(kube_namespace, helm, kubectl)
+    made = Cluster(kube_namespace, helm, kubectl, str(cluster_bin / "kubectl") if cluster_bin else "kubectl")
     yield made
     await made.release("uninstall", RELEASE, "--ignore-not-found", "--wait")
     for name in await made.names("claudesessions"):
@@ -107,12 +111,12 @@ def values(
     }
 
 
-async def make_secrets(cluster: Cluster, endpoints: Endpoints) -> None:
-    keys = (
-        f"--from-file=nats-keys.json={endpoints.nats_identity}",
-        f"--from-file=core.creds={endpoints.nats_credentials}",
-    )
-    await cluster.run("create", "secret", "generic", "jelmore-nats", *keys)
+async def make_secrets(cluster: Cluster, endpoints: Endpoints, folder: Path) -> None:
+    """The bus' as `python -m jelmore_operator.identity` makes it, of the keys that the server has already."""
+    folder.mkdir()
+    shutil.copy(endpoints.nats_identity, folder / "nats-keys.json")
+    write_files(folder, cluster.namespace)
+    await cluster.run("create", "--filename", str(folder / "secret.yaml"))
     await cluster.run("create", "secret", "generic", "claude-credentials", "--from-literal=oauthToken=canary")
 
 
@@ -127,10 +131,9 @@ async def token(cluster: Cluster) -> str:
 @contextlib.asynccontextmanager
 async def api(cluster: Cluster, bearer: str) -> AsyncIterator[httpx.AsyncClient]:
     """The Service, through kubectl port-forward."""
-    program = Path(os.environ["JELMORE_TEST_BIN"]) / "kubectl"
     arguments = ("port-forward", "--namespace", cluster.namespace, f"service/{RELEASE}-api", ":80")
     process = await asyncio.create_subprocess_exec(
-        program, *arguments, stdout=asyncio.subprocess.PIPE, env=dict(cluster.helm.environment)
+        cluster.kubectl_program, *arguments, stdout=asyncio.subprocess.PIPE, env=dict(cluster.helm.environment)
     )
     try:
         assert process.stdout is not None
@@ -173,6 +176,13 @@ def changed_chart(folder: Path) -> Path:
     return folder
 
 
+async def nothing_left(cluster: Cluster) -> bool:
+    """Of the release; another test may have one of the same name elsewhere."""
+    ours = ("--all-namespaces", f"--selector=app.kubernetes.io/instance={RELEASE}", "--output=json")
+    left = json.loads(await cluster.run("get", KINDS, *ours))["items"]
+    return not any(cluster.namespace in json.dumps(item["metadata"]) for item in left)
+
+
 async def knows_later(cluster: Cluster) -> bool:
     return "later" in await cluster.run("explain", "claudesession.status")
 
@@ -180,7 +190,7 @@ async def knows_later(cluster: Cluster) -> bool:
 async def test_from_install_to_uninstall(
     cluster: Cluster, values: dict[str, Any], endpoints: Endpoints, tmp_path: Path
 ) -> None:
-    await make_secrets(cluster, endpoints)
+    await make_secrets(cluster, endpoints, tmp_path / "nats")
     # The definition may be there already, from other tests in this cluster.
     await cluster.release(
         "install", RELEASE, CHART, "--take-ownership", "--force-conflicts", "--wait", "--timeout=3m", values=values
@@ -217,6 +227,5 @@ async def test_from_install_to_uninstall(
     assert await cluster.names("crd", "claudesessions.jelmore.dev")
     assert (await cluster.get("claudesession", "first"))["metadata"]["uid"] == session_id
     assert (await cluster.get("pod", "claude-first"))["status"]["phase"] == "Running"
-    ours = ("--all-namespaces", f"--selector=app.kubernetes.io/instance={RELEASE}")
-    left = await cluster.run("get", KINDS, *ours, "--output=json")
-    assert [item for item in json.loads(left)["items"] if cluster.namespace in json.dumps(item["metadata"])] == []
+    # Pods go a moment after what they belong to.
+    await until(lambda: nothing_left(cluster), 90)

@@ -23,7 +23,7 @@ class HelmError(Exception):
 
 @dataclass(frozen=True)
 class Helm:
-    program: Path
+    program: str
     #: What it knows of a cluster, and where it keeps its own files.
     environment: Mapping[str, str]
 
@@ -73,11 +73,7 @@ def only(rendered: list[Rendered], kind: str, name: str, namespace: str | None =
 
 
 @pytest.fixture
-def helm(tmp_path: Path) -> Helm:
-    """Without a cluster, unless the tests run with one. What it keeps goes with the test."""
-    folder = os.environ.get("JELMORE_TEST_BIN")
-    if folder is None:
-        pytest.skip("there is no helm: run this with make e2e")
-    kubeconfig = os.environ.get("JELMORE_TEST_KUBECONFIG")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    return Helm(Path(folder) / "helm", environment | ({"KUBECONFIG": kubeconfig} if kubeconfig else {}))
+def helm(kubeconfig: Path, cluster_bin: Path | None, tmp_path: Path) -> Helm:
+    """What it keeps of its own goes with the test."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(kubeconfig)}
+    return Helm(str(cluster_bin / "helm") if cluster_bin else "helm", environment)
