@@ -184,10 +184,13 @@ async def nothing_left(cluster: Cluster) -> bool:
 
 
 async def knows_later(cluster: Cluster) -> bool:
-    return "later" in await cluster.run("explain", "claudesession.status")
+    """Whether the cluster's definition is the later version's."""
+    definition = await cluster.get("crd", "claudesessions.jelmore.dev")
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return "later" in schema["properties"]["status"]["properties"]
 
 
-async def test_from_install_to_uninstall(
+async def test_from_install_to_uninstall_and_back(
     cluster: Cluster, values: dict[str, Any], endpoints: Endpoints, tmp_path: Path
 ) -> None:
     await make_secrets(cluster, endpoints, tmp_path / "nats")
@@ -229,3 +232,8 @@ async def test_from_install_to_uninstall(
     assert (await cluster.get("pod", "claude-first"))["status"]["phase"] == "Running"
     # Pods go a moment after what they belong to.
     await until(lambda: nothing_left(cluster), 90)
+
+    # Installed again, it finds the session.
+    await cluster.release("install", RELEASE, CHART, "--force-conflicts", "--wait", "--timeout=3m", values=later)
+    async with api(cluster, bearer) as http:
+        assert (await session(http, session_id))["usage"]["turns"] == 2
