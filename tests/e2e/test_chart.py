@@ -22,7 +22,7 @@ from tests.support.cluster import Kubectl
 from tests.support.helm import CHART, Helm
 from tests.support.scripts import bash, say, script, write
 
-pytestmark = [pytest.mark.real_cli, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.real_cli, pytest.mark.slow, pytest.mark.timeout(600)]
 
 RELEASE = "jelmore"
 WORK = script(
