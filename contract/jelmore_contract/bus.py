@@ -1,5 +1,7 @@
 """What every part that uses the bus must agree on: JetStream's headers and error codes, and how the stream is made."""
 
+from jelmore_contract.subjects import SessionKey
+
 # Headers of JetStream; names as nats-server 2.12 and later takes them.
 EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 MSG_ID = "Nats-Msg-Id"
@@ -16,9 +18,16 @@ WRONG_LAST_SEQUENCE = 10071
 DUPLICATE_IN_BATCH = 10201
 
 
-def inbox_prefix(session_id: str) -> str:
+def inbox_prefix(key: SessionKey) -> str:
     """An agent's inbox: its own, since a shared one would show others' commands (one token, no dots)."""
-    return f"_INBOX_{session_id}"
+    return f"_INBOX_{key.namespace}_{key.session_id}"
+
+
+def consumer_name(key: SessionKey) -> str:
+    """The durable consumer from which a session's agent gets its commands. With the namespace, since a resource may
+    choose its session's id (a restore), and must not get the commands of another namespace's session with it.
+    """
+    return f"{key.namespace}_{key.session_id}"
 
 
 def direct_get_subject(stream: str, subject: str) -> str:

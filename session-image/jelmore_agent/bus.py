@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 
 from jelmore_contract import bus
 from jelmore_contract.agent_config import AgentConfig
+from jelmore_contract.subjects import session_key
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ async def connect(config: AgentConfig, reconnected: Callable[[], Awaitable[None]
                 config.nats_url,
                 name=f"jelmore-agent {config.session_id}",
                 user_credentials=config.nats_credentials,
-                inbox_prefix=bus.inbox_prefix(config.session_id).encode(),
+                inbox_prefix=bus.inbox_prefix(session_key(config.namespace, config.session_id)).encode(),
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=_RETRY,
                 connect_timeout=2,

@@ -9,8 +9,8 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from jelmore_contract.bus import next_subject
-from jelmore_contract.subjects import STREAM, parse_subject
+from jelmore_contract.bus import consumer_name, next_subject
+from jelmore_contract.subjects import STREAM, SessionKey, parse_subject
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ class Commands:
     one.
     """
 
-    def __init__(self, session_id: str, taken: Callable[[int, str, bytes], None]) -> None:
-        self._consumer = session_id
+    def __init__(self, key: SessionKey, taken: Callable[[int, str, bytes], None]) -> None:
+        self._consumer = consumer_name(key)
         self._taken = taken
         self._came: asyncio.Queue[Msg | None] = asyncio.Queue()
 

@@ -51,7 +51,7 @@ class Agent:
             session_key(config.namespace, config.session_id), lambda cursor: self._session.published(cursor)
         )
         self._session = Session(config, self._publisher, link, self)
-        self._commands = Commands(config.session_id, self._session.command)
+        self._commands = Commands(session_key(config.namespace, config.session_id), self._session.command)
         self._watcher = WorkspaceWatcher(
             Path(config.workspace),
             self._inotify,

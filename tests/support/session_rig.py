@@ -23,6 +23,7 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from jelmore_contract.agent_config import AgentConfig
+from jelmore_contract.bus import consumer_name
 from jelmore_contract.commands import (
     AnswerCommand,
     Command,
@@ -181,7 +182,7 @@ class Rig:
         await self.client.jetstream().add_consumer(
             STREAM,
             ConsumerConfig(
-                durable_name=self.key.session_id,
+                durable_name=consumer_name(self.key),
                 filter_subject=session_commands(self.key),
                 ack_policy=AckPolicy.EXPLICIT,
                 deliver_policy=DeliverPolicy.ALL,

@@ -8,7 +8,7 @@ from typing import Any
 import nats.js.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE
+from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE, consumer_name
 from jelmore_contract.events import (
     Created,
     EventType,
@@ -105,7 +105,7 @@ class Teller:
     async def add_consumer(self, key: SessionKey) -> None:
         """Where the session's agent gets its commands; nothing happens where it is there already."""
         config = ConsumerConfig(
-            durable_name=key.session_id,
+            durable_name=consumer_name(key),
             filter_subject=session_commands(key),
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.EXPLICIT,
@@ -116,4 +116,4 @@ class Teller:
 
     async def delete_consumer(self, key: SessionKey) -> None:
         with suppress(nats.js.errors.NotFoundError):
-            await self._bus.jetstream.delete_consumer(STREAM, key.session_id)
+            await self._bus.jetstream.delete_consumer(STREAM, consumer_name(key))

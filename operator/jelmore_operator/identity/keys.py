@@ -110,12 +110,12 @@ class Identity:
             f"jelmore.blob.{key.namespace}.{key.session_id}.>",
             subjects.report_subject(key),
             subjects.live_subject(key),
-            bus.next_subject(STREAM, key.session_id),
-            f"$JS.ACK.{STREAM}.{key.session_id}.>",
+            bus.next_subject(STREAM, bus.consumer_name(key)),
+            f"$JS.ACK.{STREAM}.{bus.consumer_name(key)}.>",
             bus.direct_get_subject(STREAM, subjects.session_events(key)),
             bus.direct_get_subject(STREAM, subjects.report_subject(key)),
         ]
-        inbox = f"{bus.inbox_prefix(key.session_id)}.>"
+        inbox = f"{bus.inbox_prefix(key)}.>"
         return _credentials(
             f"session {key.session_id}", {"pub": {"allow": publish}, "sub": {"allow": [inbox]}}, self.sessions
         )

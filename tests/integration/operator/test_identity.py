@@ -44,12 +44,12 @@ async def connect(core: Client, fresh_nats: Nats, tmp_path: Path) -> AsyncIterat
     clients: list[Client] = []
 
     async def connect(key: SessionKey) -> Client:
-        credentials = tmp_path / f"{key.session_id}.creds"
+        credentials = tmp_path / f"{key.namespace}-{key.session_id}.creds"
         credentials.write_text(identity.session_credentials(key))
         await core.jetstream().add_consumer(
             STREAM,
             ConsumerConfig(
-                durable_name=key.session_id,
+                durable_name=bus.consumer_name(key),
                 filter_subject=subjects.session_commands(key),
                 ack_policy=AckPolicy.EXPLICIT,
             ),
@@ -57,7 +57,7 @@ async def connect(core: Client, fresh_nats: Nats, tmp_path: Path) -> AsyncIterat
         client = await nats.connect(
             fresh_nats.url,
             user_credentials=str(credentials),
-            inbox_prefix=bus.inbox_prefix(key.session_id),
+            inbox_prefix=bus.inbox_prefix(key),
             error_cb=_ignore,
         )
         clients.append(client)
@@ -118,12 +118,12 @@ async def test_a_session_gets_and_confirms_its_commands(core: Client, connect: C
     inbox = await agent.subscribe(inbox_subject := agent.new_inbox())
 
     await agent.publish(
-        bus.next_subject(STREAM, key.session_id), b'{"batch":10,"expires":5000000000}', reply=inbox_subject
+        bus.next_subject(STREAM, bus.consumer_name(key)), b'{"batch":10,"expires":5000000000}', reply=inbox_subject
     )
     command = await inbox.next_msg(timeout=5)
     assert (command.subject, command.data) == (subjects.command_subject(key, CommandKind.INPUT), b"go")
     await agent.request(command.reply, b"+ACK", timeout=5)
-    assert (await core.jetstream().consumer_info(STREAM, key.session_id)).num_ack_pending == 0
+    assert (await core.jetstream().consumer_info(STREAM, bus.consumer_name(key))).num_ack_pending == 0
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_a_reply_subject_that_forges_a_message(core: Client, connect: Conn
     }[forged]
     request = {
         "direct get": (bus.direct_get_subject(STREAM, event), b""),
-        "next": (bus.next_subject(STREAM, own.session_id), b"1"),
+        "next": (bus.next_subject(STREAM, bus.consumer_name(own)), b"1"),
         "publish": (event, b"more"),
     }[asked]
     before = await stored(core, reply)
@@ -192,7 +192,7 @@ async def test_listening_to_another_session(core: Client, connect: Connect, list
     own, other = new_key(), new_key()
     spy, victim = await connect(own), await connect(other)
     subject = {
-        "inbox": f"{bus.inbox_prefix(other.session_id)}.>",
+        "inbox": f"{bus.inbox_prefix(other)}.>",
         "all inboxes": "*.>",
         "events": subjects.session_events(other),
         "commands": subjects.session_commands(other),
@@ -208,15 +208,24 @@ async def test_listening_to_another_session(core: Client, connect: Connect, list
         await heard.next_msg(timeout=QUIET_S)
 
 
-async def test_taking_another_sessions_commands(core: Client, connect: Connect) -> None:
-    own, other = new_key(), new_key()
+def namesake(key: SessionKey) -> SessionKey:
+    """Of another namespace: a resource may choose its session's id."""
+    return subjects.session_key("team-b", key.session_id)
+
+
+@pytest.mark.parametrize("other_key", [lambda _: new_key(), namesake])
+async def test_taking_another_sessions_commands(
+    core: Client, connect: Connect, other_key: Callable[[SessionKey], SessionKey]
+) -> None:
+    own = new_key()
+    other = other_key(own)
     thief, _ = await connect(own), await connect(other)
     await core.jetstream().publish(subjects.command_subject(other, CommandKind.INPUT), b"for you alone")
     with pytest.raises((nats.errors.TimeoutError, nats.errors.NoRespondersError)):
-        await thief.request(bus.next_subject(STREAM, other.session_id), b"1", timeout=QUIET_S)
-    await thief.publish(f"$JS.ACK.{STREAM}.{other.session_id}.1.1.1.0.0", b"+ACK")
+        await thief.request(bus.next_subject(STREAM, bus.consumer_name(other)), b"1", timeout=QUIET_S)
+    await thief.publish(f"$JS.ACK.{STREAM}.{bus.consumer_name(other)}.1.1.1.0.0", b"+ACK")
     await settled(thief)
-    assert (await core.jetstream().consumer_info(STREAM, other.session_id)).num_pending == 1
+    assert (await core.jetstream().consumer_info(STREAM, bus.consumer_name(other))).num_pending == 1
 
 
 @pytest.mark.parametrize(
