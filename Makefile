@@ -63,8 +63,8 @@ e2e: ## End-to-end tests on a real Kubernetes, which is found or made (tests/clu
 cluster: ## What make e2e would make first: packages, programs and images (5 to 10 minutes, once)
 	@$(DEV) -- $(BIN)/python -m tests.cluster prepare
 
-bench: ## Size and speed, as one table (a part: ARGS=latency, sessions or start)
-	@$(DEV) -- $(BIN)/python -m tests.perf $(ARGS)
+bench: ## Size and speed, as one table (a part: ARGS=latency, sessions, start or pods)
+	@$(DEV) -- $(BIN)/python -m tests.cluster run --or-without -- $(BIN)/python -m tests.perf $(ARGS)
 
 crd: ## Make crds/claudesessions.yaml (and the chart's copy) from the resource's models
 	@$(DEV) -- $(BIN)/python -m scripts.crd

@@ -4,6 +4,7 @@ python -m tests.cluster up FOLDER            a cluster that stays; FOLDER/env sa
 python -m tests.cluster images FOLDER        builds what has changed since, and gives it to that cluster
 python -m tests.cluster down FOLDER          ends it and removes FOLDER
 python -m tests.cluster run -- COMMAND ...   COMMAND, with a cluster that is there as long as it runs
+python -m tests.cluster run --or-without -- COMMAND ...   the same; without a cluster where none can be had
 """
 
 import sys
@@ -27,6 +28,8 @@ def main(arguments: list[str]) -> int:
                 return commands.down(State(Path(folder).resolve()))
             case ["run", "--", *command] if command:
                 return commands.run(command)
+            case ["run", "--or-without", "--", *command] if command:
+                return commands.run(command, anyway=True)
     except ClusterError as error:
         print(error, file=sys.stderr)
         return 1

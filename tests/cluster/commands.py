@@ -67,12 +67,15 @@ def down(state: State) -> int:
     return 0
 
 
-def run(command: list[str]) -> int:
-    """:returns: the command's exit code; 0 where there is no cluster, and the command was not run."""
+def run(command: list[str], *, anyway: bool = False) -> int:
+    """
+    :param anyway: the command is run without a cluster too.
+    :returns: the command's exit code; 0 where there is no cluster, and the command was not run.
+    """
     found = _found()
-    if isinstance(found, NoCluster):
+    if isinstance(found, NoCluster) and not anyway:
         return 0
-    if found is Kind.GIVEN:
+    if isinstance(found, NoCluster) or found is Kind.GIVEN:
         return _wait(subprocess.Popen(command))
     provider = _PROVIDERS[found]
     state = State(cache.folder() / "cluster")

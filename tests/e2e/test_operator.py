@@ -113,7 +113,7 @@ async def test_a_pod_that_is_deleted_is_made_again_on_the_same_volume(
 
 
 async def test_a_session_that_is_deleted_leaves_its_log(
-    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, bus: OwnNats
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, operator_bus: OwnNats
 ) -> None:
     await kube_operator.start()
     create(kubectl, objects, query="hello")
@@ -122,7 +122,7 @@ async def test_a_session_that_is_deleted_leaves_its_log(
     delete(kubectl, objects, "claudesession", "a")
     await until(lambda: kinds(objects) == NONE)
     assert "Deleted" in objects.events()
-    client = await bus.connect()
+    client = await operator_bus.connect()
     for event in ("session.created", "session.terminated"):
         message = await client.jetstream().get_last_msg(STREAM, event_subject(key, event))
         assert json.loads(message.data or b"")["session_id"] == key.session_id
@@ -139,15 +139,15 @@ def key_of(objects: Objects, name: str = "a") -> SessionKey:
 
 @pytest.mark.slow
 async def test_a_namespace_goes_though_the_bus_is_away(
-    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, bus: OwnNats
+    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, operator_bus: OwnNats
 ) -> None:
     await kube_operator.start()
     create(kubectl, objects)
     await until(lambda: objects.status().get("podName") is not None)
-    client = await bus.connect()
+    client = await operator_bus.connect()
     await client.jetstream().publish(report_subject(key_of(objects)), encode_json(report()))
     await client.close()
-    bus.kill()
+    operator_bus.kill()
     kubectl("delete", "namespace", objects.namespace, "--wait=false")
     await until(lambda: objects.namespace not in kubectl("get", "namespaces", "-o", "name"), 90)
 

@@ -102,7 +102,7 @@ async def proxy(kubeconfig: Path) -> AsyncIterator[KubeProxy]:
 
 
 @pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[OwnNats]:
+async def operator_bus(tmp_path: Path) -> AsyncIterator[OwnNats]:
     """A NATS of the test's own, with the stream in it."""
     (tmp_path / "bus").mkdir()
     server = new_nats(tmp_path / "bus")
@@ -125,7 +125,7 @@ def own_namespace(kubectl: Callable[..., str]) -> Iterator[str]:
 @pytest.fixture
 async def kube_operator(
     proxy: KubeProxy,
-    bus: OwnNats,
+    operator_bus: OwnNats,
     kube_namespace: str,
     own_namespace: str,
     tmp_path: Path,
@@ -137,9 +137,9 @@ async def kube_operator(
         "KUBECONFIG": str(proxy.kubeconfig(tmp_path)),
         "JELMORE_NAMESPACE": own_namespace,
         "JELMORE_NAMESPACES": kube_namespace,
-        "JELMORE_NATS_URL": bus.url,
-        "JELMORE_NATS_CREDENTIALS": str(bus.folder / "core.creds"),
-        "JELMORE_NATS_IDENTITY": str(bus.folder / "nats-keys.json"),
+        "JELMORE_NATS_URL": operator_bus.url,
+        "JELMORE_NATS_CREDENTIALS": str(operator_bus.folder / "core.creds"),
+        "JELMORE_NATS_IDENTITY": str(operator_bus.folder / "nats-keys.json"),
         "JELMORE_SESSION_IMAGE": PLAIN,
         "JELMORE_IMAGE_PULL_POLICY": "Never",
     }
@@ -149,10 +149,12 @@ async def kube_operator(
 
 
 @pytest.fixture
-def session_operator(kube_operator: KubeOperator, bus: OwnNats, reachable: Callable[[int], str]) -> KubeOperator:
+def session_operator(
+    kube_operator: KubeOperator, operator_bus: OwnNats, reachable: Callable[[int], str]
+) -> KubeOperator:
     """One whose sessions run: with the image of sessions, and a bus that pods reach."""
     kube_operator.environment["JELMORE_SESSION_IMAGE"] = SESSION
-    kube_operator.environment["JELMORE_SESSION_NATS_URL"] = f"nats://{reachable(bus.port)}"
+    kube_operator.environment["JELMORE_SESSION_NATS_URL"] = f"nats://{reachable(operator_bus.port)}"
     return kube_operator
 
 
