@@ -39,10 +39,12 @@ def arguments_of(pid: int) -> str:
 
 
 def kill_all_of(folder: Path) -> None:
-    """All at once, as a crash of the machine would."""
-    for pid in processes_of(folder):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    """All at once, as a crash of the machine would: none of them gets to see that another is gone."""
+    found = processes_of(folder)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], limit_s: float = _LIMIT_S) -> None:
