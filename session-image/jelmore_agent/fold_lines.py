@@ -111,6 +111,8 @@ def _on_lifecycle(fold: FoldState, frame: Json) -> None:
     state, input_id = protocol.text(frame, "state"), protocol.text(frame, "command_uuid")
     words = {"started": InputState.STARTED, "completed": InputState.COMPLETED, "cancelled": InputState.CANCELLED}
     if input_id is not None and state in words:
+        # What the CLI speaks of was delivered to it, though the launcher may not have said so yet.
+        fold.move_input(input_id, InputState.DELIVERED)
         fold.move_input(input_id, words[state])
 
 

@@ -95,7 +95,7 @@ def test_inputs_go_forward_only_and_fail_with_their_turn() -> None:
     for kind, payload in events:
         if kind == "input":
             by_input.setdefault(payload["input_id"], []).append(payload["state"])
-    assert set(map(tuple, by_input.values())) == {("queued", "started", "completed")}
+    assert set(map(tuple, by_input.values())) == {("queued", "delivered", "started", "completed")}
     _, events = told("api_error")
     ends = [
         payload["state"] for kind, payload in events if kind == "input" and payload["state"] in ("completed", "failed")
@@ -173,6 +173,19 @@ def test_an_end_that_was_asked_for_is_told_by_who_asked() -> None:
     assert apply(fold, facts.RunExited(TIME, code=0, asked=True), facts.Ended(TIME)) == []
     assert (fold.state, fold.phase, fold.failures) == (SessionState.HIBERNATED, Phase.ENDED, 0)
     assert fold.report(Cursor(1, 0, 1, 9, 0)).drained
+
+
+@pytest.mark.parametrize("written_first", [True, False])
+def test_an_input_s_states_are_the_same_whoever_speaks_first(written_first: bool) -> None:
+    """The launcher, which has written it, or the CLI, which has begun with it."""
+    fold = Fold(SESSION)
+    lifecycle = b'{"type":"command_lifecycle","command_uuid":"i1","state":"started"}'
+    both: list[facts.Written | bytes] = [lifecycle, facts.Written(TIME, "i1")]
+    if written_first:
+        both.reverse()
+    events = apply(fold, facts.RunStarted(TIME, 1), facts.QueryTaken(TIME, "i1", "x"), INIT, *both)
+    assert [told["state"] for kind, told in events if kind == "input"] == ["queued", "delivered", "started"]
+    assert fold.inputs.to_write() == []
 
 
 def test_an_abandoned_turn_s_input_has_failed() -> None:
