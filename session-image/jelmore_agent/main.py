@@ -16,6 +16,10 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+if __name__ == "__main__":
+    # nats-py loads aiohttp where it is installed, for a transport that is not used here: 10 MiB a session.
+    sys.modules["aiohttp"] = None  # type: ignore[assignment]  # what makes an import fail
+
 import uvloop
 from nats.aio.client import Client
 

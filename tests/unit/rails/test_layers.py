@@ -82,6 +82,14 @@ def test_the_launcher_starts_with_the_standard_library_alone() -> None:
     subprocess.run([sys.executable, "-I", "-S", launcher, "--help"], check=True, capture_output=True, timeout=20)
 
 
+def test_the_agent_s_process_loads_no_aiohttp() -> None:
+    """It is there for others, and nats-py would take it."""
+    start = [sys.executable, "-I", "-X", "importtime", "-m", "jelmore_agent.main"]
+    loaded = subprocess.run(start, capture_output=True, text=True, check=False, timeout=20).stderr
+    assert "nats.aio.client" in loaded
+    assert "aiohttp." not in loaded  # it is asked for, and none of its modules comes
+
+
 def test_the_agent_loads_no_pydantic() -> None:
     start = "import sys, jelmore_agent.main; print('pydantic' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", start], text=True, timeout=20) == "False\n"
