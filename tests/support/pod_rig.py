@@ -3,8 +3,10 @@ for its container, with the folders as the pod mounts them.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ import msgspec
 import pytest
 
 from jelmore_contract.agent_config import AgentConfig
+from tests.perf import processes
 from tests.support.container import Container, contained
 from tests.support.launcher import LAUNCHER
 from tests.support.own_nats import OwnNats
@@ -136,6 +139,12 @@ async def make_pod_rig(
 
     yield make
     for rig in rigs:
+        # The first process of a PID namespace has changed its user, which undoes --kill-child: it is ended by itself.
+        alive = [each.pid for each in (rig.agent, rig.launcher) if each is not None and each.poll() is None]
+        inside = {pid for process in alive for pid in processes.descendants(process)}
         await rig.kill_all()
+        for pid in inside:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     await client.close()
     await asyncio.to_thread(shutil.rmtree, base)
