@@ -89,6 +89,7 @@ async def test_killed_at_every_write_of_a_create_it_comes_to_the_same_end(
         kubectl("-n", own_namespace, "delete", "lease", "jelmore-operator", "--ignore-not-found")
         operator = await kube_operator.start()
         # Only once nothing more is written about this one can a write be taken for the next one's.
+        # A lambda with a default, whose type mypy cannot tell, so that it is this name's.
         await until(lambda name=name: objects.status(name).get("message") is not None)  # type: ignore[misc]
     sessions = objects.all("claudesessions")
     assert {each["metadata"]["name"] for each in sessions} == set(cases)
