@@ -19,6 +19,7 @@ import msgspec
 
 class EventType(StrEnum):
     CREATED = "session.created"
+    SPEC_CHANGED = "session.spec_changed"
     STATE_CHANGED = "session.state_changed"
     OUTPUT = "session.output"
     DIRECTORY_CHANGED = "session.directory_changed"
@@ -54,6 +55,15 @@ class Created(TypedDict):
     name: str
     namespace: str
     spec: dict[str, Any]  # the resource's spec as it was accepted, camelCase
+    labels: dict[str, str]
+
+
+class SpecChanged(TypedDict):
+    """What the session is from here on: whole, not what changed of it."""
+
+    generation: int  # of the resource
+    spec: dict[str, Any]  # camelCase
+    labels: dict[str, str]
 
 
 StateChanged = TypedDict(

@@ -116,6 +116,10 @@ class Supervised:
         metadata = resource.metadata.model_copy(update={"generation": generation})
         await self.put(key, resource.model_copy(update={"spec": spec, "metadata": metadata}))
 
+    async def label(self, key: SessionKey, **labels: str) -> None:
+        metadata = self.seen[key].metadata.model_copy(update={"labels": labels})
+        await self.put(key, self.seen[key].model_copy(update={"metadata": metadata}))
+
     async def input(self, key: SessionKey, text: str) -> None:
         command = InputCommand(str(uuid.uuid4()), text)
         body = encode_command(command, str(uuid.uuid4()), key.session_id, rfc3339(datetime.now(UTC)))
@@ -157,6 +161,18 @@ class Supervised:
             return await self.value(spec_key(key)) is None
 
         assert await _within_limit(gone), f"still there: {await self.status(key)}"
+
+    async def descriptions(self, key: SessionKey, least: int = 0) -> list[dict[str, Any]]:
+        """What `session.spec_changed` told, once there are so many."""
+
+        async def told() -> list[dict[str, Any]]:
+            return [payload for kind, payload in await self.events(key) if kind == "session.spec_changed"]
+
+        async def checked() -> bool:
+            return len(await told()) >= least
+
+        assert await _within_limit(checked)
+        return await told()
 
     async def events(self, key: SessionKey) -> list[tuple[str, Any]]:
         """Type and payload of every event in the log."""

@@ -31,6 +31,7 @@ from jelmore_operator.reconcile.plan import (
     ForgetResource,
     KillRuntime,
     PublishCreated,
+    PublishSpecChanged,
     PublishState,
     PublishTerminated,
     RestartAgent,
@@ -77,6 +78,7 @@ class PodSessions:
             durable=not resource.spec.workspace.storage.ephemeral,
             own_identity=self._settings.bus.identity is not None,
             announced=self._teller.announced(key),
+            told=await self._teller.told(resource),
         )
 
     def _runtime(self, resource: ClaudeSession) -> Runtime:
@@ -107,7 +109,7 @@ class PodSessions:
         if resource.metadata.deletion_timestamp is None:
             await self._resources.hold(resource)
         match action:
-            case PublishCreated() | PublishState() | PublishTerminated():
+            case PublishCreated() | PublishSpecChanged() | PublishState() | PublishTerminated():
                 await self._teller.tell(resource, action)
             case WriteStatus(status=status):
                 await self._resources.write_status(resource, status)

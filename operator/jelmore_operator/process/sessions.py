@@ -20,6 +20,7 @@ from jelmore_operator.reconcile.plan import (
     ForgetResource,
     KillRuntime,
     PublishCreated,
+    PublishSpecChanged,
     PublishState,
     PublishTerminated,
     RestartAgent,
@@ -87,6 +88,7 @@ class ProcessSessions:
             workspace_problem=workspace_problem(resource),
             credentials_problem=credentials_problem(self._settings),
             announced=self._teller.announced(key),
+            told=await self._teller.told(resource),
         )
 
     async def _end_ghost(self, runtime: SessionRuntime) -> None:
@@ -103,7 +105,7 @@ class ProcessSessions:
         resource = observed.resource
         key = key_of(resource)
         match action:
-            case PublishCreated() | PublishState() | PublishTerminated():
+            case PublishCreated() | PublishSpecChanged() | PublishState() | PublishTerminated():
                 await self._teller.tell(resource, action)
             case WriteStatus(status=status):
                 await self._store.write_status(key, status)

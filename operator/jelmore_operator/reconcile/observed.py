@@ -75,7 +75,8 @@ class Observed:
     """shutdown_by: the environment of all sessions is going away, at the latest then. The problems are
     sentences that say what is wrong and what to do. durable: the session's disk outlives its processes and
     their host's restart. own_identity: its agent is on the bus as a user of its own. announced:
-    `session.created` is known to be in the log.
+    `session.created` is known to be in the log. told: the digest of spec and labels as the log has them;
+    None where it does not have them yet, or that is not known.
     """
 
     resource: ClaudeSession
@@ -88,6 +89,7 @@ class Observed:
     durable: bool = True
     own_identity: bool = True
     announced: bool = False
+    told: str | None = None
 
     @property
     def own_report(self) -> Report | None:

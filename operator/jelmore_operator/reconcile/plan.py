@@ -53,6 +53,11 @@ class PublishCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishSpecChanged:
+    """`session.spec_changed`, with spec and labels as they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class PublishState:
     """`session.state_changed` into `to`, if the last one says otherwise."""
 
@@ -88,6 +93,7 @@ type Action = (
     | StopRuntime
     | KillRuntime
     | PublishCreated
+    | PublishSpecChanged
     | PublishState
     | PublishTerminated
     | WriteStatus

@@ -46,6 +46,29 @@ async def test_a_session_runs_and_is_deleted_without_a_trace_but_its_log(supervi
     assert key.session_id not in [consumer.name for consumer in consumers]
 
 
+async def test_what_a_session_is_is_told_again_when_it_changes_and_only_then(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create(query="hello")
+        await supervised.until_turn(key, 1)
+        await supervised.label(key, team="a")
+        await supervised.descriptions(key, least=1)
+    # The next supervisor knows of it by the log alone.
+    async with supervising(supervised.settings):
+        await supervised.until_state(key, SessionState.HIBERNATED)
+        await supervised.suspend(key, True)
+        await supervised.descriptions(key, least=2)
+        await supervised.label(key)
+        await supervised.delete(key)
+        await supervised.until_gone(key)
+    told = await supervised.descriptions(key)
+    assert [(each["generation"], each["spec"]["lifecycle"]["suspend"], each["labels"]) for each in told] == [
+        (1, False, {"team": "a"}),
+        (2, True, {"team": "a"}),
+        (2, True, {}),
+    ]
+    assert (await supervised.events(key))[-1][0] == "session.terminated"
+
+
 async def test_a_session_that_is_deleted_at_once_ends_at_once(supervised: Supervised) -> None:
     async with supervising(supervised.settings):
         key = await supervised.create(query="hello")

@@ -13,6 +13,7 @@ from jelmore_operator.reconcile.plan import (
     StopReason,
     Verdict,
 )
+from jelmore_operator.reconcile.policies.description import described
 from jelmore_operator.reconcile.winding import wind_down
 
 #: Seconds from the deletion to the end of all patience: a resource that hangs for ever is worse than a log
@@ -46,6 +47,7 @@ def _end(observed: Observed, late: bool) -> Verdict:
     kill = (KillRuntime(),) if observed.runtime.alive else ()
     end = (
         *kill,
+        *described(observed),
         PublishState(SessionState.TERMINATED, lost),
         PublishTerminated(StopReason.DELETED),
         CloseCommands(),

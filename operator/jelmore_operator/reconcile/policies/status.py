@@ -8,6 +8,7 @@ from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile.conditions import conditions, cut
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import Action, PublishCreated, PublishState, Verdict, WriteStatus
+from jelmore_operator.reconcile.policies.description import described
 
 _AT_REST = (SessionState.HIBERNATED, SessionState.FAILED)
 
@@ -18,7 +19,7 @@ def status(observed: Observed, verdict: Verdict, now: datetime) -> tuple[Action,
     """
     before = observed.resource.status
     after = mirror(observed, verdict, now)
-    actions: list[Action] = [*created(observed)]
+    actions: list[Action] = [*created(observed), *described(observed)]
     if _tells(observed, after.state):
         actions.append(PublishState(after.state, verdict.message))
     if after != before and not (_empty(before) and _empty(after)):

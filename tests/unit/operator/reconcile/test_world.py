@@ -25,6 +25,7 @@ from jelmore_operator.reconcile.plan import (
     ForgetResource,
     KillRuntime,
     PublishCreated,
+    PublishSpecChanged,
     PublishState,
     PublishTerminated,
     RestartAgent,
@@ -68,6 +69,8 @@ class World:
             case PublishCreated():
                 if "created" not in self.events:
                     self.events.append("created")
+            case PublishSpecChanged():
+                raise AssertionError("nothing here changes a spec")
             case PublishState(to=to):
                 changes = [event for event in self.events if event not in ("created", "terminated")]
                 if not changes or changes[-1] != to:
