@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from jelmore_api.resources.store import Change
 from jelmore_api.settings import Settings
 from tests.support.api import RunningApi, serving, until
 from tests.support.cluster_api import ALL_VERBS, Cluster, serving_cluster
@@ -140,7 +141,7 @@ async def test_another_of_its_name_is_not_deleted(cluster_api: RunningApi, clust
     await asyncio.to_thread(cluster.kubectl, "delete", "cls", "same", "-n", cluster.namespace)
     await asyncio.to_thread(cluster.apply, cluster.session("same"))
     await store.delete(stored)
-    assert await store.patch(stored, {"model": "opus"}) is None
+    assert await store.patch(stored, Change({"model": "opus"}, {})) is None
     assert "model" not in cluster.read("same")["spec"]
 
 

@@ -13,6 +13,8 @@ from jelmore_api.errors import Problem
 from jelmore_contract.errors import ProblemType
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+#: No page can send these unasked. The second one is a PATCH's own (RFC 7396).
+JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -65,7 +67,7 @@ def check_token(authorization: list[str], token: str, path: str) -> None:
 def check_content_type(content_types: list[str], has_body: bool) -> None:
     """Raises Problem (415) for a body that does not say that it is JSON: a form, any page may send unasked."""
     media_type = content_types[0].partition(";")[0].strip().lower() if len(content_types) == 1 else ""
-    if has_body and media_type != "application/json":
+    if has_body and media_type not in JSON_TYPES:
         raise Problem(
             ProblemType.INVALID_REQUEST,
             "The body must be JSON and say so: send the header Content-Type: application/json.",

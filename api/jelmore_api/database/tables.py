@@ -18,6 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -80,6 +81,7 @@ sessions = Table(
     Column("namespace", Text, nullable=False),
     Column("name", Text),
     Column("spec", Text, comment="JSON: the resource's spec as it was accepted"),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
     Column("state", Text, nullable=False, server_default=text("'pending'")),
     Column("waiting_for", Text, comment="approval, question or plan, while state is waiting_input"),
     Column("message", Text),
@@ -102,6 +104,7 @@ sessions = Table(
     Column("last_seq", BigInteger, nullable=False, server_default=_ZERO, comment="seq of its last event"),
     Column("output_count", BigInteger, nullable=False, server_default=_ZERO, comment="session.output events so far"),
     Index("sessions_created", "namespace", "created_at", "session_id"),
+    Index("sessions_labels", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
 )
 
 inputs = Table(

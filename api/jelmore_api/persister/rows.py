@@ -49,6 +49,7 @@ class SessionRow:
     namespace: str
     name: str | None = None
     spec: str | None = None
+    labels: str = "{}"
     state: str = "pending"
     waiting_for: str | None = None
     message: str | None = None

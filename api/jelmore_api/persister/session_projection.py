@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from jelmore_api.persister.rows import SessionRow
-from jelmore_api.persister.values import clean, count, moment, text, word
+from jelmore_api.persister.values import clean, count, moment, plain, text, word
 from jelmore_contract.events import Envelope, EventType
 from jelmore_contract.report import Report
 from jelmore_contract.states import SessionState
@@ -48,8 +48,16 @@ def read_report(body: bytes) -> Report:
 def _created(session: SessionRow, values: dict[str, Any], event: Envelope) -> None:
     session.name = text(values, "name") or session.name
     session.created_at = session.created_at or moment(event.timestamp)
+    _described(session, values, event)
+
+
+def _described(session: SessionRow, values: dict[str, Any], _: Envelope) -> None:
     if isinstance(values.get("spec"), dict):
         session.spec = json.dumps(values["spec"], separators=(",", ":"))
+    labels = values.get("labels")
+    if isinstance(labels, dict):
+        words = {plain(key): plain(value) for key, value in labels.items() if isinstance(value, str)}
+        session.labels = json.dumps(words, separators=(",", ":"))
 
 
 def _state_changed(session: SessionRow, values: dict[str, Any], event: Envelope) -> None:
@@ -88,6 +96,7 @@ def _terminated(session: SessionRow, values: dict[str, Any], event: Envelope) ->
 
 _BY_TYPE: dict[str, Callable[[SessionRow, dict[str, Any], Envelope], None]] = {
     EventType.CREATED: _created,
+    EventType.SPEC_CHANGED: _described,
     EventType.STATE_CHANGED: _state_changed,
     EventType.DIRECTORY_CHANGED: _directory_changed,
     EventType.TURN_COMPLETED: _turn_completed,

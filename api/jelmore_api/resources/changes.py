@@ -33,6 +33,12 @@ def difference(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) 
     return patch
 
 
+def changed_labels(labels: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """`changes`: a merge patch."""
+    merged = {**labels, **changes}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
 def changed_spec(spec: SessionSpec, changes: Mapping[str, Any]) -> SessionSpec:
     """`changes`: a merge patch in camelCase. Raises Problem where what comes out is no spec."""
     document = spec.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -5,11 +5,13 @@ Hashes alone: the key is the client's own, and a resource is read by more people
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 from jelmore_contract.resource import Metadata, SessionSpec
 
 ANNOTATION = "jelmore.dev/idempotency-key"
+_NO_LABELS: Mapping[str, str] = {}
 _LENGTH = 32  # hexadecimal digits: 128 bits
 
 
@@ -20,9 +22,12 @@ class Mark(NamedTuple):
     request: str
 
     @classmethod
-    def of(cls, namespace: str, key: str, name: str | None, spec: SessionSpec) -> Self:
+    def of(
+        cls, namespace: str, key: str, name: str | None, spec: SessionSpec, labels: Mapping[str, str] = _NO_LABELS
+    ) -> Self:
         """Without the defaults: what they are may change between a request and its repetition."""
-        asked = {"name": name, "spec": spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+        fields = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        asked = {"name": name, "spec": fields} | ({"labels": dict(labels)} if labels else {})
         return cls(_hash(f"{namespace}/{key}"), _hash(json.dumps(asked, sort_keys=True)))
 
     @property

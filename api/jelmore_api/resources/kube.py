@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jelmore_api.cluster.answers import NAME, Refused
@@ -12,7 +12,7 @@ from jelmore_api.errors import internal, unavailable
 from jelmore_api.resources.idempotency import ANNOTATION
 from jelmore_api.resources.kube_cache import Document, SessionCache
 from jelmore_api.resources.kube_watch import GROUP_VERSION, Watcher, sessions_path
-from jelmore_api.resources.store import AlreadyThere, Made, NameTaken, NewSession, StoredSession
+from jelmore_api.resources.store import AlreadyThere, Change, Made, NameTaken, NewSession, StoredSession
 from jelmore_contract.resource import KIND
 
 FIELD_MANAGER = "jelmore-api"
@@ -92,9 +92,10 @@ class KubeStore:
             raise NameTaken
         return Made(stored, before=True)
 
-    async def patch(self, stored: StoredSession, changes: Mapping[str, Any]) -> StoredSession | None:
+    async def patch(self, stored: StoredSession, change: Change) -> StoredSession | None:
         # With the uid it is refused where another session has the name by now.
-        body = {"metadata": {"uid": stored.uid}, "spec": changes}
+        metadata = {"uid": stored.uid} | ({"labels": dict(change.labels)} if change.labels else {})
+        body = {"metadata": metadata, "spec": change.spec}
         answer = await self._write("PATCH", stored, body, MERGE_PATCH)
         return self._told(answer) if answer is not None else None
 
@@ -126,6 +127,8 @@ class KubeStore:
 def _document(new: NewSession) -> dict[str, Any]:
     """Without the defaults: the API server has them, and what was asked for is seen."""
     metadata: dict[str, Any] = {"name": new.name or _made_up(new), "namespace": new.namespace}
+    if new.labels:
+        metadata["labels"] = dict(new.labels)
     if new.mark is not None:
         metadata["annotations"] = {ANNOTATION: new.mark.annotation}
     spec = new.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -8,7 +8,7 @@ whose session is gone is free: nobody has to release it.
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -17,9 +17,9 @@ from jelmore_api.bus import Bus
 from jelmore_api.clock import utc_now
 from jelmore_api.errors import Problem
 from jelmore_api.resources.bucket import Bucket, Changed
-from jelmore_api.resources.changes import changed_spec
+from jelmore_api.resources.changes import changed_labels, changed_spec
 from jelmore_api.resources.idempotency import ANNOTATION
-from jelmore_api.resources.store import AlreadyThere, Made, MadeAndGone, NameTaken, NewSession, StoredSession
+from jelmore_api.resources.store import AlreadyThere, Change, Made, MadeAndGone, NameTaken, NewSession, StoredSession
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import encode_json
 from jelmore_contract.resource import ClaudeSession, Metadata
@@ -73,6 +73,7 @@ class LocalStore:
             namespace=new.namespace,
             uid=uid,
             creation_timestamp=self._clock(),
+            labels=dict(new.labels),
             annotations={ANNOTATION: new.mark.annotation} if new.mark else {},
         )
         return _checked(ClaudeSession(metadata=metadata, spec=new.spec))
@@ -109,10 +110,13 @@ class LocalStore:
             raise (AlreadyThere if same_id else NameTaken) from None
         return StoredSession(resource, revision)
 
-    async def patch(self, stored: StoredSession, changes: Mapping[str, Any]) -> StoredSession | None:
+    async def patch(self, stored: StoredSession, change: Change) -> StoredSession | None:
         def changed(resource: ClaudeSession) -> ClaudeSession:
-            spec = changed_spec(resource.spec, changes)
-            return resource if spec == resource.spec else _next_generation(resource).model_copy(update={"spec": spec})
+            spec = changed_spec(resource.spec, change.spec)
+            after = resource if spec == resource.spec else _next_generation(resource)
+            labels = changed_labels(resource.metadata.labels, change.labels)
+            metadata = after.metadata.model_copy(update={"labels": labels})
+            return after.model_copy(update={"spec": spec, "metadata": metadata})
 
         return await self._update(stored, changed)
 

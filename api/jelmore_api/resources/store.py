@@ -1,7 +1,7 @@
 """What the API needs of a place where ClaudeSession resources live."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from jelmore_api.resources.idempotency import Mark
@@ -43,7 +43,15 @@ class NewSession:
     namespace: str
     name: str | None
     spec: SessionSpec
+    labels: Mapping[str, str] = field(default_factory=dict)
     mark: Mark | None = None
+
+
+class Change(NamedTuple):
+    """Two merge patches (RFC 7396): of the spec, in camelCase, and of the labels."""
+
+    spec: Mapping[str, Any]
+    labels: Mapping[str, str | None]
 
 
 class Made(NamedTuple):
@@ -62,8 +70,8 @@ class ResourceStore(Protocol):
         """Raises NameTaken, AlreadyThere or MadeAndGone, and has changed nothing then."""
         ...
 
-    async def patch(self, stored: StoredSession, changes: Mapping[str, Any]) -> StoredSession | None:
-        """`changes`: of the spec, as a merge patch (RFC 7396) in camelCase. None where the resource is gone."""
+    async def patch(self, stored: StoredSession, change: Change) -> StoredSession | None:
+        """None where the resource is gone."""
         ...
 
     async def delete(self, stored: StoredSession) -> None:

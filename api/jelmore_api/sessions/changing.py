@@ -41,7 +41,7 @@ def fixed(before: SessionSpec, after: SessionSpec) -> list[FieldError]:
     return [invalid_field(detail, *path) for path, (is_changed, detail) in changed.items() if is_changed]
 
 
-def for_the_store(before: SessionSpec, after: SessionSpec) -> dict[str, Any]:
+def spec_change(before: SessionSpec, after: SessionSpec) -> dict[str, Any]:
     """The change as a merge patch of the resource's spec."""
     documents = [spec.model_dump(mode="json", by_alias=True, exclude_none=True) for spec in (before, after)]
     return difference(*documents)

@@ -3,12 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
-from pydantic import JsonValue
+from pydantic import JsonValue, StringConstraints
 
 from jelmore_api.auth.access import WithAccess
 from jelmore_api.errors import responses
 from jelmore_api.services import Services, services
 from jelmore_api.sessions.ids import canonical_id
+from jelmore_api.sessions.labels import wanted_labels
+from jelmore_api.sessions.repository import Filter
 from jelmore_api.sessions.schemas import (
     CreateSession,
     IdempotencyKey,
@@ -72,13 +74,20 @@ async def get_session(session_id: SessionId, at: WithServices) -> SessionView:
 async def list_sessions(
     at: WithServices,
     access: WithAccess,
-    status: Annotated[SessionState | None, Query(description="Only those in this state.")] = None,
+    status: Annotated[list[SessionState], Query(description="Only those in this state, or in one of these.")] = [],  # noqa: B006
     namespace: Annotated[Name | None, Query(description="Only those of this namespace.")] = None,
+    label: Annotated[
+        list[Annotated[str, StringConstraints(max_length=400)]],
+        Query(max_length=16, description="Only those with this label, as `key=value`; all of them, if several."),
+    ] = [],  # noqa: B006
+    name_prefix: Annotated[str, Query(max_length=63, description="Only those whose name begins so.")] = "",
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
     cursor: Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before.")] = None,
 ) -> SessionPage:
     """Newest first, those that have ended included; in a cluster, those of the namespaces that the caller may list."""
-    return await at.sessions.page(status, await access.listable(namespace), cursor, limit)
+    labels = wanted_labels(label)
+    wanted = Filter(status, await access.listable(namespace), labels, name_prefix)
+    return await at.sessions.page(wanted, cursor, limit)
 
 
 @router.patch(
@@ -91,15 +100,15 @@ async def change_session(
     body: Annotated[
         dict[str, JsonValue],
         Body(
-            description="The fields of `spec` that change, as a merge patch (RFC 7396): null takes away.",
-            examples=[{"lifecycle": {"suspend": True}}],
+            description="The fields of `spec` that change, and `labels`, as a merge patch (RFC 7396): null takes away.",
+            examples=[{"lifecycle": {"suspend": True}, "labels": {"team": "platform", "ticket": None}}],
         ),
     ],
     at: WithServices,
     access: WithAccess,
 ) -> SessionView:
-    """`lifecycle.suspend` acts at once, most else when Claude is started the next time. `query`, `session_id`,
-    `workspace.path` and `workspace.storage` stay as they are.
+    """Labels and `lifecycle.suspend` act at once, most else when Claude is started the next time. `query`,
+    `session_id`, `workspace.path` and `workspace.storage` stay as they are.
     """
     return await at.sessions.change(session_id, body, access)
 

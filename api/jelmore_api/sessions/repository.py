@@ -1,11 +1,30 @@
 """The log's projections of sessions, as PostgreSQL has them."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from jelmore_api.postgres import Row
 from jelmore_api.repository import LogRepository
+from jelmore_api.sessions.schemas import SessionView
+
+
+class Filter(NamedTuple):
+    """Which sessions are wanted. statuses: all where empty. namespaces: None for all."""
+
+    statuses: Sequence[str] = ()
+    namespaces: Collection[str] | None = None
+    labels: Mapping[str, str] = {}
+    name_prefix: str = ""
+
+    def takes(self, view: SessionView) -> bool:
+        return (
+            (not self.statuses or view.status in self.statuses)
+            and (self.namespaces is None or view.namespace in self.namespaces)
+            and self.labels.items() <= view.labels.items()
+            and view.name.startswith(self.name_prefix)
+        )
 
 
 class Place(NamedTuple):
@@ -16,17 +35,20 @@ class Place(NamedTuple):
 
 
 _COLUMNS = """
-    session_id::text, namespace, name, spec, state, waiting_for, message, created_at, last_activity, current_directory,
-    run, cost_usd, input_tokens, output_tokens, turns, git_branch, git_commit, claude_session_id, quota_resets_at,
-    report, output_count
+    session_id::text, namespace, name, labels, spec, state, waiting_for, message, created_at, last_activity,
+    current_directory, run, cost_usd, input_tokens, output_tokens, turns, git_branch, git_commit, claude_session_id,
+    quota_resets_at, report, output_count
 """
 _GET = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = $1"  # noqa: S608 - columns of our own
+# A session without a name is shown with one that is made of its id.
+_NAME = "coalesce(name, 'session-' || left(session_id::text, 8))"
 # An event that came before session.created makes a row without a date: such a row is the oldest.
 _PAGE = f"""
     SELECT {_COLUMNS} FROM sessions
-    WHERE ($1::text[] IS NULL OR namespace = ANY($1)) AND ($2::text IS NULL OR state = $2)
-      AND ($3::timestamptz IS NULL OR (coalesce(created_at, 'epoch'), session_id) < ($3, $4::uuid))
-    ORDER BY coalesce(created_at, 'epoch') DESC, session_id DESC LIMIT $5
+    WHERE ($1::text[] IS NULL OR namespace = ANY($1)) AND ($2::text[] IS NULL OR state = ANY($2))
+      AND ($3::jsonb IS NULL OR labels @> $3) AND starts_with({_NAME}, $4)
+      AND ($5::timestamptz IS NULL OR (coalesce(created_at, 'epoch'), session_id) < ($5, $6::uuid))
+    ORDER BY coalesce(created_at, 'epoch') DESC, session_id DESC LIMIT $7
 """  # noqa: S608 - columns of our own
 _KNOWN = "SELECT session_id::text FROM sessions WHERE session_id = ANY($1::uuid[])"
 _NAMESPACE = "SELECT namespace FROM sessions WHERE session_id = $1"
@@ -39,6 +61,9 @@ _NAMESPACES = """
     )
     SELECT namespace FROM found WHERE namespace IS NOT NULL
 """
+_CREATED = """
+    SELECT payload FROM events WHERE session_id = $1 AND event_type = 'session.created' ORDER BY seq LIMIT 1
+"""
 _INPUT = "SELECT state, content, seq FROM inputs WHERE session_id = $1 AND input_id = $2"
 
 
@@ -48,13 +73,19 @@ class SessionRepository(LogRepository):
     async def get(self, session_id: str) -> Row | None:
         return await self._postgres.row(_GET, session_id)
 
-    async def page(
-        self, status: str | None, namespaces: Collection[str] | None, after: Place | None, limit: int
-    ) -> list[Row]:
-        """`namespaces`: None for all."""
+    async def page(self, wanted: Filter, after: Place | None, limit: int) -> list[Row]:
+        namespaces = None if wanted.namespaces is None else list(wanted.namespaces)
+        statuses = [str(status) for status in wanted.statuses] or None
+        labels = json.dumps(dict(wanted.labels)) if wanted.labels else None
         date, session_id = after or (None, None)
-        among = None if namespaces is None else list(namespaces)
-        return await self._postgres.rows(_PAGE, among, status, date, session_id, limit)
+        return await self._postgres.rows(
+            _PAGE, namespaces, statuses, labels, wanted.name_prefix, date, session_id, limit
+        )
+
+    async def created(self, session_id: str) -> str | None:
+        """The payload of `session.created`: the session as it was made."""
+        row = await self._postgres.row(_CREATED, session_id)
+        return row["payload"] if row else None
 
     async def namespace(self, session_id: str) -> str | None:
         """Where the session's log comes from; None for one that the projection does not have (yet)."""

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from jelmore_api.sessions.labels import Labels
 from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import (
     Approvals,
@@ -104,9 +105,13 @@ class CreateSession(SpecFields):
         None, description="Without it, in a cluster the one that Jelmore is in, on one machine `default`."
     )
 
+    labels: Labels = Field(
+        default_factory=dict, description="As Kubernetes has them: to find sessions by. Can be changed later."
+    )
+
     def spec(self) -> SessionSpec:
         """As the resource has it."""
-        return SessionSpec.model_validate(self.model_dump(exclude={"name", "namespace"}))
+        return SessionSpec.model_validate(self.model_dump(exclude={"name", "namespace", "labels"}))
 
 
 class WaitingForView(BaseModel):
@@ -153,6 +158,7 @@ class SessionView(BaseModel):
     git: GitView | None = None
     message: str | None = Field(None, description="Why it stands so, and what to do, where that needs words.")
     claude_session_id: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
     spec: SpecFields = Field(default_factory=SpecFields)
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,18 +13,18 @@ from jelmore_api.clock import utc_now
 from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field, no_session, session_ended
 from jelmore_api.postgres import Row
 from jelmore_api.resources.idempotency import Mark
-from jelmore_api.resources.store import AlreadyThere, MadeAndGone, NameTaken, NewSession, ResourceStore
-from jelmore_api.sessions.changing import changed_by, for_the_store
+from jelmore_api.resources.store import AlreadyThere, Change, MadeAndGone, NameTaken, NewSession, ResourceStore
+from jelmore_api.sessions.changing import changed_by, spec_change
 from jelmore_api.sessions.fitting import check_fits, fitting_spec
+from jelmore_api.sessions.labels import labels_change
 from jelmore_api.sessions.opening import open_resource
-from jelmore_api.sessions.repository import Place, SessionRepository
-from jelmore_api.sessions.schemas import CreateSession, SessionPage, SessionView, SpecFields
+from jelmore_api.sessions.repeating import repeats
+from jelmore_api.sessions.repository import Filter, Place, SessionRepository
+from jelmore_api.sessions.schemas import CreateSession, SessionPage, SessionView
 from jelmore_api.sessions.tails import OutputTails
 from jelmore_api.sessions.views import from_resource, from_row, spec_fields
 from jelmore_api.settings import Settings
 from jelmore_contract.errors import ProblemType
-from jelmore_contract.resource import SessionSpec
-from jelmore_contract.states import SessionState
 
 _OLDEST = datetime.fromtimestamp(0, UTC)
 
@@ -51,9 +51,10 @@ class SessionService:
         namespace = body.namespace or self._settings.default_namespace
         spec = fitting_spec(body.spec(), namespace, self._settings)
         await access.check_create(namespace, spec)
-        mark = Mark.of(namespace, key, body.name, spec) if key else None
+        mark = Mark.of(namespace, key, body.name, spec, body.labels) if key else None
+        new = NewSession(namespace, body.name, spec, body.labels, mark)
         try:
-            made = await self._store.create(NewSession(namespace, body.name, spec, mark))
+            made = await self._store.create(new)
         except NameTaken:
             detail = f"There is a session named {body.name} already: choose another name, or delete that one."
             raise Problem(ProblemType.CONFLICT, detail, errors=[invalid_field("is taken", "name")]) from None
@@ -61,7 +62,7 @@ class SessionService:
             detail = f"There is a session {spec.session_id} already: leave session_id out for a new one."
             raise Problem(ProblemType.CONFLICT, detail, errors=[invalid_field("is taken", "session_id")]) from None
         except MadeAndGone as gone:
-            return await self._ended(gone.session_id, body.name, spec)
+            return await self._ended(gone.session_id, new)
         except ValidationError as error:
             raise from_validation(error.errors()) from None
         resource = made.stored.resource
@@ -71,12 +72,12 @@ class SessionService:
             raise _used_key()
         return await self.get(resource.session_id)
 
-    async def _ended(self, session_id: str, name: str | None, spec: SessionSpec) -> SessionView:
+    async def _ended(self, session_id: str, new: NewSession) -> SessionView:
         """The session that an earlier request with the same key made, and of which only the log is left."""
-        view = await self.get(session_id)
-        if view.spec != spec_fields(spec) or name not in (None, view.name):
+        created = await self._repository.created(session_id)
+        if created is not None and not repeats(new, created):
             raise _used_key()
-        return view
+        return await self.get(session_id)
 
     async def get(self, session_id: str) -> SessionView:
         """From the log's projections; from the resource where they do not know it yet, or are away. Raises Problem."""
@@ -92,52 +93,47 @@ class SessionService:
             raise no_session(session_id)
         view = from_row(row, self._clock())
         sizes = await self._tails.sizes({session_id: row["output_count"]})
-        spec = await self._spec(session_id) or view.spec
-        return view.model_copy(update={"output_buffer_size": sizes[session_id], "spec": spec})
+        now = await self._described(session_id)
+        return view.model_copy(update={"output_buffer_size": sizes[session_id], **now})
 
-    async def _spec(self, session_id: str) -> SpecFields | None:
-        """As it is now: the log has it as it was made. None for a session that is over, or while that is unknown."""
+    async def _described(self, session_id: str) -> dict[str, object]:
+        """Spec and labels as they are now: the log is told a moment later. {} for a session that is over, or while
+        that is unknown.
+        """
         try:
             stored = await self._store.get(session_id)
         except Problem:
-            return None
-        return spec_fields(stored.resource.spec) if stored is not None else None
+            return {}
+        if stored is None:
+            return {}
+        return {"spec": spec_fields(stored.resource.spec), "labels": stored.resource.metadata.labels}
 
     async def change(self, session_id: str, body: Mapping[str, JsonValue], access: Access) -> SessionView:
-        """`body`: a merge patch of the spec. Raises Problem."""
+        """`body`: a merge patch of the spec, with `labels` beside its fields. Raises Problem."""
         stored = await open_resource(self._store, self._repository, session_id)
         before = stored.resource.spec
-        after = changed_by(before, body)
+        after = changed_by(before, {name: value for name, value in body.items() if name != "labels"})
+        labels = labels_change(stored.resource.metadata.labels, body["labels"]) if "labels" in body else {}
         check_fits(after, self._settings)
         if after.credentials != before.credentials:
             await access.check_secrets(stored.resource.metadata.namespace, after)
-        if await self._store.patch(stored, for_the_store(before, after)) is None:
+        if await self._store.patch(stored, Change(spec_change(before, after), labels)) is None:
             raise session_ended(session_id)
         return await self.get(session_id)
 
-    async def page(
-        self, status: SessionState | None, namespaces: Collection[str] | None, cursor: str | None, limit: int
-    ) -> SessionPage:
-        """`namespaces`: None for all. Raises Problem."""
+    async def page(self, wanted: Filter, cursor: str | None, limit: int) -> SessionPage:
+        """Raises Problem."""
         after = _place(cursor) if cursor else None
-        views = await self._unprojected(await self._page_of_rows(status, namespaces, after, limit + 1))
-        wanted = [
-            view
-            for view in views
-            if (status is None or view.status == status)
-            and (namespaces is None or view.namespace in namespaces)
-            and (after is None or _place_of(view) < after)
-        ]
-        wanted.sort(key=_place_of, reverse=True)
-        items = wanted[:limit]
-        return SessionPage(items=items, next_cursor=_cursor(items[-1]) if len(wanted) > limit else None)
+        views = await self._unprojected(await self._page_of_rows(wanted, after, limit + 1))
+        found = [view for view in views if wanted.takes(view) and (after is None or _place_of(view) < after)]
+        found.sort(key=_place_of, reverse=True)
+        items = found[:limit]
+        return SessionPage(items=items, next_cursor=_cursor(items[-1]) if len(found) > limit else None)
 
-    async def _page_of_rows(
-        self, status: SessionState | None, namespaces: Collection[str] | None, after: Place | None, limit: int
-    ) -> list[SessionView] | None:
+    async def _page_of_rows(self, wanted: Filter, after: Place | None, limit: int) -> list[SessionView] | None:
         """None while PostgreSQL is away."""
         try:
-            rows = await self._repository.page(status, namespaces, after, limit)
+            rows = await self._repository.page(wanted, after, limit)
         except Problem:
             return None
         sizes = await self._tails.sizes({row["session_id"]: row["output_count"] for row in rows})

@@ -1,5 +1,6 @@
 """A session as clients see it, from its row in the projections or, before there is one, from its resource."""
 
+import json
 from datetime import datetime
 
 import msgspec
@@ -30,6 +31,7 @@ def from_resource(resource: ClaudeSession) -> SessionView:
         git=GitView(**git.model_dump()) if git else None,
         message=status.message,
         claude_session_id=status.claude_session_id,
+        labels=metadata.labels,
         spec=spec_fields(resource.spec),
     )
 
@@ -57,6 +59,7 @@ def from_row(row: Row, now: datetime) -> SessionView:
         git=git if git.branch or git.commit else None,
         message=row["message"],
         claude_session_id=row["claude_session_id"],
+        labels=json.loads(row["labels"]),
         spec=spec,
     )
 

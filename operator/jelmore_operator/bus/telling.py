@@ -163,8 +163,9 @@ class Teller:
         self, resource: ClaudeSession, event_type: EventType, event_id: str, payload: object, last_seq: int
     ) -> int:
         """The event's sequence."""
-        now = rfc3339(datetime.now(UTC))
-        event = encode_event(event_id, event_type, resource.session_id, now, encode_json(payload))
+        # The resource says when it was made, and whoever lists sessions goes by that before and after this is told.
+        when = resource.metadata.creation_timestamp if event_type is EventType.CREATED else datetime.now(UTC)
+        event = encode_event(event_id, event_type, resource.session_id, rfc3339(when), encode_json(payload))
         subject = event_subject(key_of(resource), event_type)
         headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(last_seq)}
         return (await self._bus.jetstream.publish(subject, event, headers=headers)).seq

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import asyncpg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from jelmore_api.database.urls import sqlalchemy_url
 from jelmore_api.migrations import migrate
 from tests.support.api import closed_port
 from tests.support.gate import Gate
+from tests.support.servers import execute
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,14 +38,31 @@ async def test_many_may_migrate_at_once(database_url: str) -> None:
     await alembic(database_url, "downgrade", "base")
     await asyncio.gather(*(migrate(database_url) for _ in range(3)))
     await migrate(database_url)
-    assert "0001 (head)" in await alembic(database_url, "current")
+    assert "0002 (head)" in await alembic(database_url, "current")
 
 
 async def test_from_the_root_by_hand(database_url: str) -> None:
-    assert "0001 (head)" in await alembic(database_url, "current")
+    assert "0002 (head)" in await alembic(database_url, "current")
     await alembic(database_url, "downgrade", "base")
     await alembic(database_url, "upgrade", "head")
-    assert "0001 (head)" in await alembic(database_url, "current")
+    assert "0002 (head)" in await alembic(database_url, "current")
+
+
+async def test_from_the_first_release_with_sessions_in_it(database_url: str) -> None:
+    await alembic(database_url, "downgrade", "0001")
+    await execute(
+        database_url,
+        """INSERT INTO sessions (session_id, namespace, name, spec)
+        VALUES ('550e8400-e29b-41d4-a716-446655440000', 'default', 'kept', '{"query":"hi"}')""",
+    )
+    await migrate(database_url)
+    connection = await asyncpg.connect(database_url)
+    try:
+        row = await connection.fetchrow("SELECT name, spec, labels FROM sessions WHERE labels @> '{}'")
+    finally:
+        await connection.close()
+    assert row is not None
+    assert tuple(row) == ("kept", '{"query":"hi"}', "{}")
 
 
 async def alembic(database_url: str, *arguments: str) -> str:
@@ -62,7 +81,7 @@ async def alembic(database_url: str, *arguments: str) -> str:
 async def test_as_a_command(database_url: str) -> None:
     await alembic(database_url, "downgrade", "base")
     assert await command(JELMORE_DATABASE_URL=database_url) == (0, "")
-    assert "0001 (head)" in await alembic(database_url, "current")
+    assert "0002 (head)" in await alembic(database_url, "current")
     assert await command(JELMORE_DATABASE_URL=database_url) == (0, "")
 
 

@@ -73,7 +73,11 @@ def test_a_mark_knows_its_key_and_its_request() -> None:
     made = _metadata(first.annotation)
     same = Mark.of("a", "k", None, SessionSpec(query="hi", model=None))
     assert (same.same_key(made), same.same_request(made)) == (True, True)
-    for other in (Mark.of("a", "k", None, SessionSpec(query="ho")), Mark.of("a", "k", "n", SessionSpec(query="hi"))):
+    for other in (
+        Mark.of("a", "k", None, SessionSpec(query="ho")),
+        Mark.of("a", "k", "n", SessionSpec(query="hi")),
+        Mark.of("a", "k", None, SessionSpec(query="hi"), {"team": "a"}),
+    ):
         assert (other.same_key(made), other.same_request(made)) == (True, False)
     for another in (Mark.of("b", "k", None, SessionSpec(query="hi")), Mark.of("a", "l", None, SessionSpec(query="hi"))):
         assert (another.same_key(made), another.same_request(made)) == (False, False)

@@ -55,6 +55,13 @@ STATE = EventType.STATE_CHANGED
             event(EventType.CREATED, name="n", namespace="default", spec={"query": "q"}),
             {"name": "n", "spec": '{"query":"q"}', "created_at": MOMENT},
         ),
+        (
+            event(
+                EventType.SPEC_CHANGED, generation=2, spec={"query": "q"}, labels={"a": "1", "b": 2, "c": "\0\ud800"}
+            ),
+            {"spec": '{"query":"q"}', "labels": '{"a":"1","c":"\\ufffd?"}'},
+        ),
+        (event(EventType.SPEC_CHANGED, generation=2, spec="q", labels=["a"]), {}),
         (event(STATE, to="active", run=2), {"state": "active", "run": 2}),
         (event(STATE, to="waiting_input", waiting_for="plan"), {"state": "waiting_input", "waiting_for": "plan"}),
         (event(STATE, to="failed", message="why"), {"state": "failed", "message": "why"}),

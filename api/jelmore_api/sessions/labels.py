@@ -1,0 +1,85 @@
+"""Labels, as Kubernetes has them: what a client may set, how they change, and how a list is filtered by them. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field
+from jelmore_contract.errors import ProblemType
+
+#: That a client may set on one session.
+MOST_LABELS = 64
+#: Whose labels mean something to somebody else: to Jelmore, to Kubernetes, to tools that manage its objects.
+_RESERVED = r"^([a-z0-9.-]+\.)?(jelmore\.dev|kubernetes\.io|k8s\.io)/"
+_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_PREFIX_LENGTH = 253
+
+
+def is_reserved(key: str) -> bool:
+    return re.match(_RESERVED, key) is not None
+
+
+def _settable(key: str) -> str:
+    if is_reserved(key):
+        raise PydanticCustomError("reserved", "labels of jelmore.dev, kubernetes.io and k8s.io are not for clients")
+    if len(key.rpartition("/")[0]) > _PREFIX_LENGTH:
+        raise PydanticCustomError("prefix", f"the part before / must have at most {_PREFIX_LENGTH} characters")
+    return key
+
+
+LabelKey = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_DOMAIN}(\.{_DOMAIN})*/)?{_NAME}$", max_length=_PREFIX_LENGTH + 64),
+    Field(json_schema_extra={"not": {"pattern": _RESERVED}}),
+    AfterValidator(_settable),
+]
+LabelValue = Annotated[str, StringConstraints(pattern=rf"^({_NAME})?$", max_length=63)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS)]
+
+_LABELS: TypeAdapter[dict[str, str]] = TypeAdapter(Labels)
+_KEY: TypeAdapter[str] = TypeAdapter(LabelKey)
+
+
+def labels_change(before: Mapping[str, str], patch: JsonValue) -> dict[str, str | None]:
+    """`patch`: a merge patch of the labels; null takes away all that a client may set. What the store is to change.
+
+    Raises Problem.
+    """
+    own = {key: value for key, value in before.items() if not is_reserved(key)}
+    if patch is None:
+        return dict.fromkeys(own)
+    if not isinstance(patch, dict):
+        raise _refused("must be an object of labels, or null to take all away")
+    try:
+        taken_away: dict[str, str | None] = {_KEY.validate_python(key): None for key in patch if patch[key] is None}
+        after = {key: value for key, value in own.items() if key not in taken_away}
+        changed = {key: value for key, value in patch.items() if value is not None}
+        _LABELS.validate_python({**after, **changed})
+        return taken_away | _LABELS.validate_python(changed)
+    except ValidationError as error:
+        raise from_validation(
+            [{**found, "loc": ("body", "labels", *found["loc"])} for found in error.errors()]
+        ) from None
+
+
+def _refused(detail: str) -> Problem:
+    return Problem(ProblemType.INVALID_REQUEST, f"labels: {detail}.", errors=[invalid_field(detail, "labels")])
+
+
+def wanted_labels(given: Sequence[str]) -> dict[str, str]:
+    """Of `key=value` each. Raises Problem for what is none, and for two values of one key, which nothing has."""
+    wanted: dict[str, str] = {}
+    for label in given:
+        key, equals, value = label.partition("=")
+        if not key or not equals or wanted.setdefault(key, value) != value:
+            detail = f"give labels as label=KEY=VALUE, each key once: {label[:100]!r}"
+            raise Problem(
+                ProblemType.INVALID_REQUEST,
+                f"label: {detail}.",
+                errors=[FieldError(detail=detail, pointer=None, parameter="label")],
+            )
+    return wanted
