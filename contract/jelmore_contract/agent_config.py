@@ -35,6 +35,9 @@ class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     append_system_prompt: str | None = None
     mcp_servers: dict[str, dict[str, Any]] = {}
     partial_messages: bool = False
+    commit_name: str | None = None
+    commit_email: str | None = None
+    attribution: bool = True
 
 
 def read_config(body: bytes) -> AgentConfig:

@@ -48,4 +48,7 @@ def agent_config(resource: ClaudeSession, nats_url: str, places: Places) -> Agen
         append_system_prompt=spec.append_system_prompt,
         mcp_servers=spec.mcp_servers,
         partial_messages=spec.partial_messages,
+        commit_name=spec.workspace.commits.name,
+        commit_email=spec.workspace.commits.email,
+        attribution=spec.workspace.commits.attribution,
     )

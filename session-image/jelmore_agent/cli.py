@@ -27,6 +27,8 @@ def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[
         argv += ["--setting-sources=", "--add-dir", config.workspace, "--strict-mcp-config"]
     if config.mcp_servers:
         argv += ["--mcp-config", json.dumps({"mcpServers": config.mcp_servers})]
+    if not config.attribution:
+        argv += ["--settings", json.dumps({"attribution": {"commit": "", "pr": ""}})]
     if config.partial_messages:
         argv.append("--include-partial-messages")
     for option, value in (
@@ -48,7 +50,14 @@ def environment(config: AgentConfig, resume: str | None) -> dict[str, str | None
         "CLAUDE_CODE_TMPDIR": config.claude_tmp,
         "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": None if config.trust_settings else "1",
         "CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1" if continued else None,
+        **_author(config),
     }
+
+
+def _author(config: AgentConfig) -> dict[str, str | None]:
+    """For git, before all of its configuration. A name that is not given is left to that."""
+    given = {"NAME": config.commit_name, "EMAIL": config.commit_email}
+    return {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in given.items() if value}
 
 
 def conversation(config: AgentConfig, fold: FoldState) -> str | None:

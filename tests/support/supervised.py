@@ -137,15 +137,15 @@ class Supervised:
 
     async def until_turn(self, key: SessionKey, turns: int) -> SessionStatus:
         """Waits until the session is idle after so many turns in all."""
-        return await self._until(key, lambda status: status.usage.turns >= turns and status.state is SessionState.IDLE)
+        return await self.until(key, lambda status: status.usage.turns >= turns and status.state is SessionState.IDLE)
 
     async def until_state(self, key: SessionKey, state: SessionState, run: int = 0) -> SessionStatus:
         """Waits until the status has this state, in this run at the earliest."""
-        return await self._until(
+        return await self.until(
             key, lambda status: status.state is state and status.observed_generation > 0 and status.run >= run
         )
 
-    async def _until(self, key: SessionKey, check: Callable[[SessionStatus], bool]) -> SessionStatus:
+    async def until(self, key: SessionKey, check: Callable[[SessionStatus], bool]) -> SessionStatus:
         async def checked() -> bool:
             return check(await self.status(key))
 

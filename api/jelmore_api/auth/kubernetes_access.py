@@ -77,9 +77,9 @@ class KubernetesAccess:
         await self.check_secrets(namespace, spec)
 
     async def check_secrets(self, namespace: str, spec: SessionSpec) -> None:
-        if spec.credentials is not None:
-            # Whoever has a pod use a Secret can read it: the pod gets it whatever its maker may read.
-            await self._check(Attempt("get", "", "secrets", namespace, spec.credentials.secret_name))
+        # Whoever has a pod use a Secret can read it: the pod gets it whatever its maker may read.
+        for name in spec.secret_names():
+            await self._check(Attempt("get", "", "secrets", namespace, name))
 
     async def listable(self, namespace: str | None) -> Collection[str] | None:
         if namespace is not None:

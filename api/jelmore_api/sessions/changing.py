@@ -13,6 +13,7 @@ from jelmore_contract.errors import ProblemType
 from jelmore_contract.resource import SessionSpec
 
 _FIXED = "cannot be changed: make another session"
+_FOR_GOOD = "cannot be added or taken away: make another session"
 _FIRST_INPUT = "is the first input and cannot be changed: send another input instead"
 
 
@@ -36,6 +37,7 @@ def fixed(before: SessionSpec, after: SessionSpec) -> list[FieldError]:
         ("query",): (before.query != after.query, _FIRST_INPUT),
         ("session_id",): (before.session_id != after.session_id, _FIXED),
         ("workspace", "path"): (before.workspace.path != after.workspace.path, _FIXED),
+        ("workspace", "git"): ((before.workspace.git is None) != (after.workspace.git is None), _FOR_GOOD),
         ("workspace", "storage"): (before.workspace.storage != after.workspace.storage, _FIXED),
     }
     return [invalid_field(detail, *path) for path, (is_changed, detail) in changed.items() if is_changed]

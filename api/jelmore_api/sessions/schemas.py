@@ -19,7 +19,9 @@ from jelmore_api.sessions.labels import Labels
 from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import (
     Approvals,
+    Commits,
     Credentials,
+    Git,
     Lifecycle,
     Name,
     PodTemplate,
@@ -48,9 +50,19 @@ class StorageFields(Storage):
     model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Storage")
 
 
+class GitFields(Git):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Git")
+
+
+class CommitsFields(Commits):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Commits")
+
+
 class WorkspaceFields(Workspace):
     model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Workspace")
 
+    git: GitFields | None = None
+    commits: CommitsFields = Field(default_factory=CommitsFields)
     storage: StorageFields = Field(default_factory=StorageFields)
 
 

@@ -115,7 +115,7 @@ class SessionService:
         after = changed_by(before, {name: value for name, value in body.items() if name != "labels"})
         labels = labels_change(stored.resource.metadata.labels, body["labels"]) if "labels" in body else {}
         check_fits(after, self._settings)
-        if after.credentials != before.credentials:
+        if (after.credentials, after.workspace.git) != (before.credentials, before.workspace.git):
             await access.check_secrets(stored.resource.metadata.namespace, after)
         if await self._store.patch(stored, Change(spec_change(before, after), labels)) is None:
             raise session_ended(session_id)

@@ -6,6 +6,7 @@ refused by the cost limit of CEL rules.
 """
 
 from jelmore_contract.resource.fields import ContractModel, Duration, Name, ObjectName, Quantity, Rule, amount, seconds
+from jelmore_contract.resource.git import Commits, Git, local_path
 from jelmore_contract.resource.pod import (
     Credentials,
     CredentialsKind,
@@ -39,11 +40,13 @@ __all__ = [
     "Approvals",
     "Blocked",
     "ClaudeSession",
+    "Commits",
     "Condition",
     "ContractModel",
     "Credentials",
     "CredentialsKind",
     "Duration",
+    "Git",
     "GitStatus",
     "Lifecycle",
     "Metadata",
@@ -63,5 +66,6 @@ __all__ = [
     "WaitingForStatus",
     "Workspace",
     "amount",
+    "local_path",
     "seconds",
 ]

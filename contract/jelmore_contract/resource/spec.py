@@ -1,12 +1,13 @@
 """The spec of a session: what is asked for, with a default for every field."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from jelmore_contract.resource.fields import ContractModel, Duration, Rule, ToolRule
+from jelmore_contract.resource.git import Commits, Git
 from jelmore_contract.resource.pod import Credentials, PodTemplate, Resources, Storage
 
 
@@ -38,6 +39,7 @@ class Workspace(ContractModel):
         ),
         # Its claim is made once, with the session.
         Rule("self.storage == oldSelf.storage", "cannot be changed: make another session", ".storage"),
+        Rule("has(self.git) == has(oldSelf.git)", "cannot be added or taken away: make another session", ".git"),
     )
 
     path: str | None = Field(
@@ -47,6 +49,8 @@ class Workspace(ContractModel):
         description="One machine only: an existing folder, below one of the allowed roots. Without it, a fresh folder "
         "a session.",
     )
+    git: Git | None = Field(None, description="A repository that is cloned into it before Claude starts.")
+    commits: Commits = Field(default_factory=Commits, description="Who is named in commits.")
     trust_settings: bool = Field(
         False,
         description="Read the workspace's own .claude settings and commands, which can redirect credentials. In a "
@@ -55,6 +59,11 @@ class Workspace(ContractModel):
     storage: Storage = Field(
         default_factory=Storage, description="The volume of a session's pod. Cannot be changed later."
     )
+    retain: bool = Field(
+        False,
+        description="Keep it when the session is deleted: the claim of a pod's volume, or on one machine the fresh "
+        "folder. A folder of your own (path) is always kept.",
+    )
 
     @field_validator("path")
     @classmethod
@@ -62,6 +71,12 @@ class Workspace(ContractModel):
         if path is not None and (not path.startswith("/") or "\0" in path):
             raise ValueError("must be an absolute path")
         return path
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.path is not None and self.git is not None:
+            raise ValueError("path is an existing folder, git is cloned into a fresh one: leave one of them out")
+        return self
 
 
 class Approvals(ContractModel):
@@ -151,6 +166,12 @@ class SessionSpec(ContractModel):
         None,
         description="The session's id where a resource is restored; otherwise metadata.uid. Cannot be changed later.",
     )
+
+    def secret_names(self) -> list[str]:
+        """Of the Secrets that the session would use."""
+        git = self.workspace.git
+        named = (self.credentials.secret_name if self.credentials else None, git.secret_name if git else None)
+        return [name for name in named if name is not None]
 
     @field_validator("query")
     @classmethod

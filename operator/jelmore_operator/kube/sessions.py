@@ -27,6 +27,7 @@ from jelmore_operator.queue import WorkQueue
 from jelmore_operator.reconcile.observed import Observed, Runtime
 from jelmore_operator.reconcile.plan import (
     Action,
+    CloneWorkspace,
     CloseCommands,
     ForgetResource,
     KillRuntime,
@@ -125,7 +126,7 @@ class PodSessions:
             await events.post(self._api, resource, happened)
 
     async def _change_runtime(
-        self, action: StartRuntime | RestartAgent | StopRuntime | KillRuntime, observed: Observed
+        self, action: StartRuntime | RestartAgent | CloneWorkspace | StopRuntime | KillRuntime, observed: Observed
     ) -> None:
         resource = observed.resource
         match action:
@@ -138,6 +139,8 @@ class PodSessions:
                 await self._runtimes.kill(resource)
             case RestartAgent():
                 raise AssertionError("a pod's agent is started again by its parent in the pod")
+            case CloneWorkspace():
+                raise AssertionError("a pod clones its workspace by itself")
 
     def _drop(self, key: SessionKey) -> None:
         self._runtimes.forget(key)

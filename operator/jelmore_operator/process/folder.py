@@ -57,6 +57,9 @@ class Folder:
         self.launcher_pid = path / "launcher.pid"
         self.launcher_log = self.logs / "launcher.log"
         self.agent_log = self.logs / "agent.log"
+        self.clone_log = self.logs / "clone.log"
+        self.clone_record = path / "clone.json"
+        self.clone_failure = path / "clone.failed"
         self._record = path / "runtime.json"
 
     def create(self) -> None:
@@ -67,6 +70,11 @@ class Folder:
 
     def new_nonce(self) -> None:
         write_secret(self.nonce, secrets.token_hex(16))
+
+    @property
+    def cloned(self) -> bool:
+        """Whether the workspace is what was to be cloned: see `jelmore_agent.clone.place`."""
+        return (self.path / "cloned").exists() and not (self.path / "clone").exists()
 
     @property
     def spooled(self) -> bool:
@@ -103,7 +111,7 @@ class Folder:
             path.unlink(missing_ok=True)
 
     def bound_logs(self) -> None:
-        for log in (self.launcher_log, self.agent_log):
+        for log in (self.launcher_log, self.agent_log, self.clone_log):
             with contextlib.suppress(FileNotFoundError):
                 if log.stat().st_size > MOST_LOG:
                     # Copied and cut rather than renamed: whoever writes it has it open for appending.

@@ -4,7 +4,6 @@ one was killed.
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -14,6 +13,8 @@ import msgspec
 
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import SessionKey
+from jelmore_operator.process.cloning import Cloning
+from jelmore_operator.process.environment import for_session
 from jelmore_operator.process.folder import Folder, Record, boot_id
 from jelmore_operator.process.processes import (
     Process,
@@ -25,7 +26,7 @@ from jelmore_operator.process.processes import (
 from jelmore_operator.process.session_files import config_file, digest, workspace_of
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.reconcile.backoff import WINDOW
-from jelmore_operator.reconcile.observed import Runtime, SeenReport
+from jelmore_operator.reconcile.observed import Runtime, SeenInput, SeenReport
 from jelmore_operator.secret_files import write_secret
 
 logger = logging.getLogger(__name__)
@@ -34,11 +35,6 @@ logger = logging.getLogger(__name__)
 #: launcher takes what is named JELMORE_… from what the CLI inherits, hence another name.
 MARK = "CLAUDE_SESSION_OF_JELMORE"
 _ORPHAN_TIMEOUT = "600"  # seconds: a launcher without any agent for so long gives up
-#: What programs in a session may inherit from whoever runs Jelmore. The rest of that environment can hold
-#: secrets.
-# LD_LIBRARY_PATH: a Python that needs it to start needs it here too.
-_LOCALE = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
-_INHERITED = ("PATH", "LD_LIBRARY_PATH", "HOME", "USER", "LOGNAME", "SHELL", *_LOCALE, "TMPDIR", "TERM")
 
 
 class SessionRuntime:
@@ -51,6 +47,7 @@ class SessionRuntime:
         self._on_exit = on_exit
         self._launcher: Process | None = None
         self._agent: Process | None = None
+        self.cloning = Cloning(self.folder, settings, on_exit)
         self._adopted = False  # the agent was started by another supervisor, with who knows what configuration
         self._known = self.folder.read_record()
         if self._known is not None:
@@ -59,6 +56,11 @@ class SessionRuntime:
     @property
     def alive(self) -> bool:
         return _lives(self._launcher) or _lives(self._agent)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any process of the session is there, be it only one that clones."""
+        return self.alive or self.cloning.running
 
     @property
     def _record(self) -> Record:
@@ -121,12 +123,20 @@ class SessionRuntime:
         arguments = [*map(str, files), "--orphan-timeout", _ORPHAN_TIMEOUT]
         identity = spawn(
             [*self._settings.programs.launcher, *arguments],
-            {**_inherited(), **self._settings.cli_environment, MARK: self.key.session_id},
+            {**for_session(), **self._settings.cli_environment, MARK: self.key.session_id},
             self.folder.launcher_log,
         )
         self._save(msgspec.structs.replace(self._record, launcher=identity))
         self._launcher = Process.attach(identity, self._launcher_exited)
         self._start_agent(resource)
+
+    async def clone(self, resource: ClaudeSession, last_input: SeenInput | None, fresh: bool, now: datetime) -> None:
+        """Raises OSError."""
+        await self.kill()
+        self.folder.create()
+        # Also where no runtime is recorded yet: what is left of an attempt is to be found, and ended.
+        self._save(self._record)
+        await self.cloning.start(resource, last_input, fresh, now, {MARK: self.key.session_id})
 
     async def restart_agent(self, resource: ClaudeSession, crashed: bool, now: datetime) -> None:
         """Raises OSError."""
@@ -145,7 +155,7 @@ class SessionRuntime:
         write_secret(self.folder.nats_credentials, self._settings.identity.session_credentials(self.key))
         write_secret(self.folder.agent_config, config.decode())
         argv = [*self._settings.programs.agent, str(self.folder.agent_config)]
-        identity = spawn(argv, _inherited(), self.folder.agent_log)
+        identity = spawn(argv, for_session(), self.folder.agent_log)
         self._save(msgspec.structs.replace(self._record, agent=identity, agent_config=digest(config)))
         self._agent = Process.attach(identity, self._exited)
         self._adopted = False
@@ -158,6 +168,7 @@ class SessionRuntime:
 
     async def kill(self) -> None:
         """Ends the session's processes at once, with all that Claude has left running."""
+        await self.cloning.kill()
         for process in (self._agent, self._launcher):
             if process is not None:
                 await process.kill()
@@ -172,6 +183,7 @@ class SessionRuntime:
 
     def detach(self) -> None:
         """Stops watching; the processes go on."""
+        self.cloning.detach()
         for process in (self._agent, self._launcher):
             if process is not None:
                 process.detach()
@@ -191,10 +203,6 @@ class SessionRuntime:
 
 def _lives(process: Process | None) -> bool:
     return process is not None and process.alive
-
-
-def _inherited() -> dict[str, str]:
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def left_behind(home: Path) -> Iterator[SessionKey]:

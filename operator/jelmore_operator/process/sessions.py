@@ -16,6 +16,7 @@ from jelmore_operator.queue import WorkQueue
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import (
     Action,
+    CloneWorkspace,
     CloseCommands,
     ForgetResource,
     KillRuntime,
@@ -79,13 +80,15 @@ class ProcessSessions:
             await self._end_ghost(runtime)
             return None
         seen = runtime.observe(resource)
+        last_input = self._log.last_input(key)
         return Observed(
             resource=resource,
             runtime=seen,
             report=await self._log.report_now(resource, seen.agent),
-            last_input=self._log.last_input(key),
+            last_input=last_input,
             shutdown_by=self.shutdown_by,
             workspace_problem=workspace_problem(resource),
+            clone=runtime.cloning.observe(resource, last_input),
             credentials_problem=credentials_problem(self._settings),
             announced=self._teller.announced(key),
             told=await self._teller.told(resource),
@@ -95,7 +98,7 @@ class ProcessSessions:
         """Processes of a session that is no more, without a deletion that was seen to its end. Its folder
         is left alone.
         """
-        if runtime.alive:
+        if runtime.busy:
             logger.warning("ending processes without a session", extra={"session": runtime.key.session_id})
             await runtime.kill()
         self._runtimes.drop(runtime.key)
@@ -118,7 +121,7 @@ class ProcessSessions:
                 await self._change_runtime(action, resource)
 
     async def _change_runtime(
-        self, action: StartRuntime | RestartAgent | StopRuntime | KillRuntime, resource: ClaudeSession
+        self, action: StartRuntime | RestartAgent | CloneWorkspace | StopRuntime | KillRuntime, resource: ClaudeSession
     ) -> None:
         now = datetime.now(UTC)
         runtime = self._runtimes.of(key_of(resource))
@@ -129,6 +132,8 @@ class ProcessSessions:
             case RestartAgent(crashed=crashed):
                 await self._teller.add_consumer(runtime.key)
                 await runtime.restart_agent(resource, crashed, now)
+            case CloneWorkspace(fresh=fresh):
+                await runtime.clone(resource, self._log.last_input(runtime.key), fresh, now)
             case StopRuntime():
                 runtime.stop(now)
             case KillRuntime():

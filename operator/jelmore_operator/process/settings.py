@@ -11,10 +11,11 @@ from jelmore_operator.identity import Identity
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """How launcher and agent are run; the arguments that name a session's files are added."""
+    """How launcher, agent and clone are run; the arguments that name a session's files are added."""
 
     launcher: tuple[str, ...]
     agent: tuple[str, ...]
+    clone: tuple[str, ...]
 
 
 def _programs() -> Programs:
@@ -25,7 +26,12 @@ def _programs() -> Programs:
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("jelmore_agent is not installed beside jelmore_operator")
     launcher = Path(package.submodule_search_locations[0]) / "launcher" / "__main__.py"
-    return Programs((sys.executable, "-I", "-S", str(launcher)), (sys.executable, "-I", "-m", "jelmore_agent.main"))
+    python = (sys.executable, "-I")
+    return Programs(
+        launcher=(*python, "-S", str(launcher)),
+        agent=(*python, "-m", "jelmore_agent.main"),
+        clone=(*python, "-m", "jelmore_agent.clone"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Supervisor:
             async with connected(address, self._stopping, self._reconnected) as client:
                 if client is not None:
                     await self._supervise(client)
-                await asyncio.gather(*(runtime.kill() for runtime in self._runtimes if runtime.alive))
+                await asyncio.gather(*(runtime.kill() for runtime in self._runtimes if runtime.busy))
         finally:
             self._queue.close()
             for runtime in self._runtimes:

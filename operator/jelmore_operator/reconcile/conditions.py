@@ -40,7 +40,7 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
     found = [
         _condition(before, READY, ready, verdict.reason, "", now),
         _condition(before, AGENT_CONNECTED, connected, "Reporting" if connected else "NoAgent", "", now),
-        _problem(before, WORKSPACE_READY, observed.workspace_problem or _obstacle(observed, "workspace"), now),
+        _workspace(observed, now),
         _problem(before, CREDENTIALS_READY, observed.credentials_problem or _obstacle(observed, "credentials"), now),
         _condition(before, DURABLE, observed.durable, "Kept" if observed.durable else "Ephemeral", "", now),
         _condition(before, BUS_IDENTITY, own, "Own" if own else "Shared", "" if own else _SHARED, now),
@@ -54,6 +54,15 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
 def cut[T: str | None](message: T) -> T | str:
     """No longer than a resource may hold: the API server refuses a whole write for one message."""
     return message if message is None or len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+
+
+def _workspace(observed: Observed, now: datetime) -> Condition:
+    before, clone = observed.resource.status.conditions, observed.clone
+    problem = observed.workspace_problem or _obstacle(observed, "workspace")
+    if clone is not None and problem is None:
+        reason = "CloneFailed" if clone.problem else "Cloning" if clone.running else "NotCloned"
+        return _condition(before, WORKSPACE_READY, False, reason, clone.problem or "", now)
+    return _problem(before, WORKSPACE_READY, problem, now)
 
 
 def _obstacle(observed: Observed, kind: ObstacleKind) -> str | None:

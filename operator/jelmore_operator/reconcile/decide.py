@@ -28,7 +28,7 @@ def _verdict(observed: Observed, now: datetime) -> Verdict:
         deletion(observed, now)
         or failure(observed, now)
         or hibernation(observed, now)
-        or workspace(observed)
+        or workspace(observed, now)
         or credentials(observed)
         or run(observed, now)
     )

@@ -71,8 +71,22 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
+class Clone:
+    """A clone that the workspace still needs, done by a process of its own. problem: how the last attempt failed, as
+    long as nothing has asked for another. starts: of attempts since the session last failed, oldest first. logs: as in
+    `Runtime`.
+    """
+
+    running: bool = False
+    problem: str | None = None
+    starts: tuple[datetime, ...] = ()
+    logs: str = "its logs"
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
-    """shutdown_by: the environment of all sessions is going away, at the latest then. The problems are
+    """clone: None where nothing has to be cloned before the first run, or not by whoever reconciles.
+    shutdown_by: the environment of all sessions is going away, at the latest then. The problems are
     sentences that say what is wrong and what to do. durable: the session's disk outlives its processes and
     their host's restart. own_identity: its agent is on the bus as a user of its own. announced:
     `session.created` is known to be in the log. told: the digest of spec and labels as the log has them;
@@ -85,6 +99,7 @@ class Observed:
     last_input: SeenInput | None = None
     shutdown_by: datetime | None = None
     workspace_problem: str | None = None
+    clone: Clone | None = None
     credentials_problem: str | None = None
     durable: bool = True
     own_identity: bool = True

@@ -36,6 +36,16 @@ class RestartAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class CloneWorkspace:
+    """Begins to clone the workspace's repository, after whatever is left of an earlier attempt is gone.
+
+    fresh: as in `StartRuntime`.
+    """
+
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StopRuntime:
     """Asks the launcher to end the CLI cleanly; the agent publishes the rest and ends by itself."""
 
@@ -90,6 +100,7 @@ class ForgetResource:
 type Action = (
     StartRuntime
     | RestartAgent
+    | CloneWorkspace
     | StopRuntime
     | KillRuntime
     | PublishCreated

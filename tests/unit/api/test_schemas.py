@@ -25,8 +25,11 @@ FULL = {
     "credentials": {"secret_name": "s", "kind": "apiKey"},
     "workspace": {
         "path": "/srv/x",
+        "git": None,
+        "commits": {"name": "A B", "email": "a@example.invalid", "attribution": False},
         "trust_settings": True,
         "storage": {"size": "1Gi", "storage_class_name": "fast", "ephemeral": True},
+        "retain": True,
     },
     "approvals": {"timeout": "5m", "on_timeout": "deny"},
     "lifecycle": {"on_interrupted": "wait", "suspend": True},

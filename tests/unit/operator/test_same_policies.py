@@ -126,7 +126,7 @@ def as_processes(situation: Situation, home: Path) -> Runtime:
         nats_credentials=home / "core.creds",
         identity=Identity.generate(),
         claude=Path("/bin/claude"),
-        programs=Programs((), ()),
+        programs=Programs((), (), ()),
     )
     folder = processes.Folder(home / "sessions" / SESSION_ID)
     folder.create()

@@ -35,7 +35,11 @@ SPEC = {
     "partialMessages": True,
     "approvals": {"timeout": "1h30m"},
     "lifecycle": {"onInterrupted": "wait"},
-    "workspace": {"path": "/w", "trustSettings": True},
+    "workspace": {
+        "path": "/w",
+        "trustSettings": True,
+        "commits": {"name": "N", "email": "n@example.invalid", "attribution": False},
+    },
 }
 
 
@@ -69,6 +73,9 @@ def test_everything_that_the_spec_says_reaches_the_agent(tmp_path: Path) -> None
         "append_system_prompt": "be brief",
         "mcp_servers": {"a": {"command": "x"}},
         "partial_messages": True,
+        "commit_name": "N",
+        "commit_email": "n@example.invalid",
+        "attribution": False,
     }
 
 

@@ -14,12 +14,12 @@ PROBLEM = "The workspace /x does not exist: make it."
 
 
 def test_no_problem() -> None:
-    assert workspace(observed()) is None
+    assert workspace(observed(), NOW) is None
     assert credentials(observed()) is None
 
 
 def test_a_running_session_is_left_alone() -> None:
-    assert workspace(observed(runtime=RUNNING, workspace_problem=PROBLEM)) is None
+    assert workspace(observed(runtime=RUNNING, workspace_problem=PROBLEM), NOW) is None
     assert credentials(observed(runtime=RUNNING, credentials_problem=PROBLEM)) is None
 
 

@@ -21,6 +21,7 @@ from jelmore_operator.reconcile.decide import decide
 from jelmore_operator.reconcile.observed import Observed, Runtime, SeenInput, SeenReport
 from jelmore_operator.reconcile.plan import (
     Action,
+    CloneWorkspace,
     CloseCommands,
     ForgetResource,
     KillRuntime,
@@ -86,6 +87,8 @@ class World:
             case ForgetResource():
                 assert not self.runtime.alive, "forgotten while something runs"
                 self.session = None
+            case CloneWorkspace():
+                raise AssertionError("there is nothing to clone")
             case _:
                 self.change_runtime(action)
 
