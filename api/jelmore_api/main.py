@@ -25,6 +25,9 @@ from jelmore_api.persister.persister import Persister
 from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_api.places import place_of
 from jelmore_api.postgres import Postgres
+from jelmore_api.retention.retention import Limits, Retention
+from jelmore_api.retention.rows import RetentionRepository
+from jelmore_api.retention.stream import LogStream
 from jelmore_api.services import Services, State
 from jelmore_api.sessions import endpoints as sessions
 from jelmore_api.sessions.commands import Commands
@@ -112,10 +115,16 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             readiness=Readiness(settings.model, bus, postgres, redis, persister, place.problem),
             admit=place.admit,
         )
-        mirroring = asyncio.create_task(persister.run(), name="persister")
+        limits = Limits.parse(settings.log_retention, settings.stream_retention)
+        retention = Retention(limits, RetentionRepository(postgres), LogStream(bus.connection), place.store)
+        tasks = (
+            asyncio.create_task(persister.run(), name="persister"),
+            asyncio.create_task(retention.run(persister), name="retention"),
+        )
         try:
             yield made
         finally:
             await rooms.close()
-            mirroring.cancel()
-            await asyncio.gather(mirroring, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

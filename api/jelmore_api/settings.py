@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from jelmore_contract.resource import DEFAULT_NAMESPACE, Name
+from jelmore_contract.resource import DEFAULT_NAMESPACE, Duration, Name
 
 
 class Resources(StrEnum):
@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = SecretStr("postgresql://127.0.0.1:5432/jelmore")
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    log_retention: Duration = Field(
+        "720h", description="How long the log of a session stays readable after its end. 0s: for ever."
+    )
+    stream_retention: Duration = Field(
+        "168h",
+        description="How long events stay in NATS, for whoever reads the stream itself, once PostgreSQL has them. 0s: "
+        "for ever.",
+    )
     model: str = Field("claude", description="What answers: claude, or demo for the scripted model. Shown by /readyz.")
 
     @field_validator("hosts", "namespaces", mode="before")

@@ -66,6 +66,11 @@ def session_blob(key: SessionKey, name: str) -> str:
     return f"jelmore.blob.{key.namespace}.{key.session_id}.{name}.*"
 
 
+def session_blobs(key: SessionKey) -> str:
+    """Every chunk of every blob of one session."""
+    return f"jelmore.blob.{key.namespace}.{key.session_id}.>"
+
+
 def report_subject(key: SessionKey) -> str:
     return f"jelmore.agent.{key.namespace}.{key.session_id}"
 

@@ -61,11 +61,17 @@ class Bucket:
         self._seen = False
 
     async def keys(self, pattern: str) -> set[str]:
-        """Those that are there and match."""
+        """Those that match, deleted ones too as long as their markers are there."""
         await self._ensure()
         with asking_nats():
             info = await self._bus.jetstream.stream_info(_STREAM, subjects_filter=_PREFIX + pattern)
         return {subject.removeprefix(_PREFIX) for subject in info.state.subjects or {}}
+
+    async def purge(self, pattern: str) -> None:
+        """Takes away values and markers of the keys that match. Nobody who watches is told."""
+        await self._ensure()
+        with asking_nats():
+            await self._bus.jetstream.purge_stream(_STREAM, subject=_PREFIX + pattern)
 
     async def read(self, key: str) -> Entry:
         """`key` may have wildcards: then the last one that matches."""

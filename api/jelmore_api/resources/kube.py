@@ -14,6 +14,7 @@ from jelmore_api.resources.kube_cache import Document, SessionCache
 from jelmore_api.resources.kube_watch import GROUP_VERSION, Watcher, sessions_path
 from jelmore_api.resources.store import AlreadyThere, Change, Made, NameTaken, NewSession, StoredSession
 from jelmore_contract.resource import KIND
+from jelmore_contract.subjects import SessionKey
 
 FIELD_MANAGER = "jelmore-api"
 #: An unknown field would otherwise be dropped without a word.
@@ -47,6 +48,9 @@ class KubeStore:
 
     async def get(self, session_id: str) -> StoredSession | None:
         return self._known().get(session_id)
+
+    async def clear(self, key: SessionKey) -> None:
+        """Nothing is left of an object that is gone."""
 
     async def session_ids(self) -> set[str]:
         return self._known().ids()

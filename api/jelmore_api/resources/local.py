@@ -147,6 +147,9 @@ class LocalStore:
                 found = await self.get(resource.session_id)
         return found
 
+    async def clear(self, key: SessionKey) -> None:
+        await self._bucket.purge(f"{key.namespace}.{key.session_id}.*")
+
     async def session_ids(self) -> set[str]:
         return {key.split(".")[1] for key in await self._bucket.keys("*.*.spec")}
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from jelmore_api.resources.idempotency import Mark
 from jelmore_contract.resource import ClaudeSession, SessionSpec
+from jelmore_contract.subjects import SessionKey
 
 
 class NameTaken(Exception):
@@ -78,8 +79,12 @@ class ResourceStore(Protocol):
         """Asks for the session's end; whoever reconciles carries it out. Done again, it changes nothing."""
         ...
 
+    async def clear(self, key: SessionKey) -> None:
+        """Takes away what a resource that is gone may have left behind."""
+        ...
+
     async def session_ids(self) -> set[str]:
-        """The ids of all resources, without reading them."""
+        """The ids of all resources, maybe of some that are gone too: without reading them."""
         ...
 
     async def all(self) -> list[StoredSession]: ...
