@@ -1,5 +1,6 @@
 """What the chart renders, with several files of values: the objects, and what it says of values that do not fit."""
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,10 +10,10 @@ import yaml
 
 from tests.support.helm import CHART, ROOT, Helm, HelmError, Rendered, documents, only, values_of
 
-FILES = ("minimal", "cluster-wide", "several-namespaces")
-SNAPSHOT = ROOT / "tests" / "data" / "chart" / "minimal.yaml"
-#: Tested elsewhere: the one is generated, the other two in a real API server.
-ELSEWHERE = {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+FILES = tuple(sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml")))
+SNAPSHOTS = ROOT / "tests" / "data" / "chart"
+#: Generated, and long.
+ELSEWHERE = {"CustomResourceDefinition"}
 
 
 def pods(rendered: list[Rendered]) -> Iterator[dict[str, Any]]:
@@ -38,12 +39,16 @@ def test_lint_without_values(helm: Helm) -> None:
     assert "0 chart(s) failed" in helm.run("lint", CHART)
 
 
-def test_what_the_least_values_render(helm: Helm) -> None:
-    """After a wanted change: helm template jelmore helm/jelmore -n jelmore -f helm/jelmore/ci/minimal-values.yaml
-    --set crd.install=false,admissionPolicy.enabled=false > tests/data/chart/minimal.yaml
+@pytest.mark.parametrize("file", FILES)
+def test_what_the_values_render(helm: Helm, file: str) -> None:
+    """After a wanted change: JELMORE_WRITE_SNAPSHOTS=1 make e2e ARGS=tests/e2e/test_chart_rendered.py, and look at the
+    difference.
     """
-    rendered = [document for document in helm.render("minimal") if document["kind"] not in ELSEWHERE]
-    assert rendered == documents(SNAPSHOT.read_text())
+    rendered = [document for document in helm.render(file) if document["kind"] not in ELSEWHERE]
+    snapshot = SNAPSHOTS / f"{file}.yaml"
+    if os.environ.get("JELMORE_WRITE_SNAPSHOTS") == "1":
+        snapshot.write_text(yaml.safe_dump_all(rendered, width=120))
+    assert rendered == documents(snapshot.read_text())
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -144,6 +149,78 @@ def test_no_peer_means_no_rule_rather_than_everybody(helm: Helm) -> None:
     assert [rule["ports"] for rule in spec["egress"]] == [[{"protocol": "TCP", "port": 4222}]]
 
 
+def test_a_part_of_two_replicas_can_be_drained_one_by_one(helm: Helm) -> None:
+    rendered = helm.render("minimal")
+    for part in ("operator", "api"):
+        budget = only(rendered, "PodDisruptionBudget", f"jelmore-{part}")["spec"]
+        deployment = only(rendered, "Deployment", f"jelmore-{part}")["spec"]
+        assert budget["maxUnavailable"] == 1 < deployment["replicas"]
+        assert budget["selector"] == deployment["selector"]
+        off = {part: {"podDisruptionBudget": {"enabled": False}}}
+        assert len([each for each in helm.render("minimal", off) if each["kind"] == "PodDisruptionBudget"]) == 1
+
+
+def test_pods_are_spread_over_nodes_or_as_the_values_say(helm: Helm) -> None:
+    own = [{"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    for given, keys in ([], ["kubernetes.io/hostname"]), (own, ["zone"]):
+        rendered = helm.render("minimal", {"api": {"topologySpreadConstraints": given}})
+        deployment = only(rendered, "Deployment", "jelmore-api")["spec"]
+        found = deployment["template"]["spec"]["topologySpreadConstraints"]
+        assert [constraint["topologyKey"] for constraint in found] == keys
+        assert [constraint["labelSelector"] for constraint in found] == [deployment["selector"]]
+
+
+def test_what_is_given_to_a_part_reaches_its_container(helm: Helm) -> None:
+    rendered = helm.render("everything")
+    for part in ("operator", "api"):
+        template = only(rendered, "Deployment", f"jelmore-{part}")["spec"]["template"]
+        assert template["metadata"]["annotations"]["example.com/note"] == "one"
+        assert template["metadata"]["labels"]["example.com/team"] == "platform"
+        pod, container = template["spec"], template["spec"]["containers"][0]
+        assert pod["priorityClassName"] == "platform-critical"
+        assert environment(container)["HTTPS_PROXY"] == "http://proxy.example.com:3128"
+        assert container["envFrom"] == [{"configMapRef": {"name": "of-the-house", "optional": True}}]
+        assert {"name": "authorities", "mountPath": "/etc/ssl/private-ca", "readOnly": True} in container[
+            "volumeMounts"
+        ]
+        assert {"name": "authorities", "configMap": {"name": "authorities"}} in pod["volumes"]
+        account = only(rendered, "ServiceAccount", f"jelmore-{part}")
+        assert account["metadata"]["annotations"] == {"example.com/role": "jelmore"}
+    operator = only(rendered, "Deployment", "jelmore-operator")["spec"]["template"]["spec"]["containers"][0]
+    assert environment(operator)["JELMORE_IMAGE_PULL_SECRETS"] == "registry,mirror"
+
+
+def test_what_leads_to_the_api(helm: Helm) -> None:
+    rendered = helm.render("everything")
+    service = only(rendered, "Service", "jelmore-api")
+    (rule,) = only(rendered, "Ingress", "jelmore-api")["spec"]["rules"]
+    backend = rule["http"]["paths"][0]["backend"]["service"]
+    assert rule["host"] == "jelmore.example.com"
+    assert (backend["name"], backend["port"]["name"]) == ("jelmore-api", service["spec"]["ports"][0]["name"])
+    (route,) = only(rendered, "HTTPRoute", "jelmore-api")["spec"]["rules"]
+    assert route["backendRefs"] == [{"name": "jelmore-api", "port": service["spec"]["ports"][0]["port"]}]
+    assert route["timeouts"] == {"request": "0s"}
+
+
+def test_metrics_are_read_where_they_are_served(helm: Helm) -> None:
+    rendered = helm.render("everything")
+    service = only(rendered, "Service", "jelmore-api")
+    monitor = only(rendered, "ServiceMonitor", "jelmore-api")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/metrics", "interval": "15s"}]
+    pods = only(rendered, "PodMonitor", "jelmore-operator")["spec"]
+    template = only(rendered, "Deployment", "jelmore-operator")["spec"]["template"]
+    assert pods["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert pods["podMetricsEndpoints"][0]["port"] in {
+        port["name"] for port in template["spec"]["containers"][0]["ports"]
+    }
+    reading = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    policy = only(rendered, "NetworkPolicy", "jelmore-operator")["spec"]
+    assert policy["ingress"] == [{"ports": [{"protocol": "TCP", "port": "metrics"}], "from": reading}]
+    assert reading[0] in only(rendered, "NetworkPolicy", "jelmore-api")["spec"]["ingress"][0]["from"]
+
+
 def test_two_releases_of_one_name_do_not_meet(helm: Helm) -> None:
     def wide(namespace: str) -> set[tuple[str, str | None, str]]:
         arguments = ("template", "jelmore", CHART, "--namespace", namespace, "--values", values_of("minimal"))
@@ -180,6 +257,32 @@ NOT_FITTING: dict[str, tuple[str, object, str]] = {
     "a password in NATS' URL": ("minimal", {"nats": {"url": "nats://me:secret@h:4222"}}, "/nats/url"),
     "another kind of credentials": ("minimal", {"credentials": {"kind": "password"}}, "/credentials/kind"),
     "one namespace twice": ("minimal", {"namespaces": ["a", "a"]}, "/namespaces"),
+    "an ingress without hosts": ("minimal", {"api": {"ingress": {"enabled": True}}}, "api.ingress.hosts is missing"),
+    "a route without a gateway": (
+        "minimal",
+        {"api": {"httpRoute": {"enabled": True}}},
+        "api.httpRoute.parentRefs is missing",
+    ),
+    "a variable of the chart's own": (
+        "minimal",
+        {"operator": {"extraEnv": [{"name": "JELMORE_NATS_URL", "value": "nats://h"}]}},
+        "operator.extraEnv names JELMORE_NATS_URL, which the chart makes itself",
+    ),
+    "a volume of the chart's own": (
+        "minimal",
+        {"api": {"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}},
+        "api.extraVolumes names tmp",
+    ),
+    "a label of the chart's own": (
+        "minimal",
+        {"api": {"podLabels": {"app.kubernetes.io/name": "mine"}}},
+        "api.podLabels sets app.kubernetes.io/name",
+    ),
+    "no disruption at all": (
+        "minimal",
+        {"api": {"podDisruptionBudget": {"maxUnavailable": 0}}},
+        "/api/podDisruptionBudget/maxUnavailable",
+    ),
     "no replica": ("minimal", {"api": {"replicas": 0}}, "/api/replicas"),
 }
 

@@ -1,3 +1,24 @@
+{{/* Refuses what is given to a part and is the chart's own. Given: dict "root" $ "part" "api" */}}
+{{- define "jelmore.checks.extra" -}}
+{{- $values := index .root.Values .part -}}
+{{- $own := dict "extraEnv" (list) "extraVolumes" (list "nats" "tmp") -}}
+{{- range include (printf "jelmore.%s.env" .part) .root | fromYamlArray -}}
+  {{- $_ := set $own "extraEnv" (append $own.extraEnv .name) -}}
+{{- end -}}
+{{- range $what, $names := $own -}}
+  {{- range index $values $what -}}
+    {{- if has .name $names -}}
+      {{- fail (printf "\n\n%s.%s names %s, which the chart makes itself. Remove it, and set what stands for it in values.yaml instead." $.part $what .name) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- range $label, $_ := include "jelmore.partLabels" . | fromYaml -}}
+  {{- if hasKey $values.podLabels $label -}}
+    {{- fail (printf "\n\n%s.podLabels sets %s, by which the chart finds its pods. Remove it." $.part $label) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Refuses values that do not fit together. What one value may look like says values.schema.json. */}}
 {{- define "jelmore.checks" -}}
 {{- if not .Values.nats.url -}}
@@ -25,5 +46,14 @@
   {{- if not .Values.networkPolicy.nats.to -}}
     {{- fail "\n\nnetworkPolicy.nats.to is missing, and sessions would not reach NATS. Say where it is: a namespaceSelector or ipBlock, as values.yaml shows; or set networkPolicy.enabled=false, and sessions' pods reach whatever the cluster lets them." -}}
   {{- end -}}
+{{- end -}}
+{{- if and .Values.api.ingress.enabled (not .Values.api.ingress.hosts) -}}
+  {{- fail "\n\napi.ingress.hosts is missing. Set it to the host names at which the API shall be reached: [jelmore.example.com]; or set api.ingress.enabled=false." -}}
+{{- end -}}
+{{- if and .Values.api.httpRoute.enabled (not .Values.api.httpRoute.parentRefs) -}}
+  {{- fail "\n\napi.httpRoute.parentRefs is missing. Name the Gateway that shall lead to the API: [{name: GATEWAY, namespace: NAMESPACE}]; or set api.httpRoute.enabled=false." -}}
+{{- end -}}
+{{- range $part := list "operator" "api" -}}
+  {{- include "jelmore.checks.extra" (dict "root" $ "part" $part) -}}
 {{- end -}}
 {{- end -}}

@@ -74,16 +74,38 @@ fsGroup: 10001
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
-{{/* How a part's pods are placed. Given: dict "root" $ "part" "api" */}}
-{{- define "jelmore.placement" -}}
+{{/* Metadata of a part's pods. Given: dict "root" $ "part" "api" "annotations" (what the chart adds itself) */}}
+{{- define "jelmore.podMetadata" -}}
 {{- $values := index .root.Values .part -}}
+labels:
+  {{- mergeOverwrite (dict) $values.podLabels (include "jelmore.partLabels" . | fromYaml) | toYaml | nindent 2 }}
+{{- with mergeOverwrite (dict) $values.podAnnotations (.annotations | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What both parts' pods have in common. Given: dict "root" $ "part" "api" */}}
+{{- define "jelmore.podCommon" -}}
+{{- $values := index .root.Values .part -}}
+serviceAccountName: {{ include (printf "jelmore.%s.serviceAccountName" .part) .root }}
+# It talks to the API server.
+automountServiceAccountToken: true
+# Services near by would come as variables, and JELMORE_… are settings.
+enableServiceLinks: false
+securityContext:
+  {{- include "jelmore.podSecurity" . | nindent 2 }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 topologySpreadConstraints:
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- include "jelmore.selector" . | nindent 8 }}
+  {{- range $values.topologySpreadConstraints | default (list (include "jelmore.spreadOverNodes" . | fromYaml)) }}
+  - {{- mergeOverwrite (dict "labelSelector" (dict "matchLabels" (include "jelmore.selector" $ | fromYaml))) . | toYaml | nindent 4 }}
+  {{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -96,6 +118,31 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{- define "jelmore.spreadOverNodes" -}}
+maxSkew: 1
+topologyKey: kubernetes.io/hostname
+whenUnsatisfiable: ScheduleAnyway
+{{- end -}}
+
+{{/* What drains must leave running of a part. Given: dict "root" $ "part" "api" */}}
+{{- define "jelmore.podDisruptionBudget" -}}
+{{- $values := index .root.Values .part -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ include "jelmore.fullname" .root }}-{{ .part }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "jelmore.partLabels" . | nindent 4 }}
+spec:
+  maxUnavailable: {{ $values.podDisruptionBudget.maxUnavailable }}
+  # A pod that is not ready has nothing to lose.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      {{- include "jelmore.selector" . | nindent 6 }}
 {{- end -}}
 
 {{/* The value of an environment variable from a URL or its Secret. Given: dict "root" $ "server" "database" */}}

@@ -127,6 +127,7 @@ def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
             {"name": "passwd", "downwardAPI": {"items": [{"path": "passwd", "fieldRef": _PASSWD_FIELD}]}},
             {"name": "secret", "secret": {"secretName": own_secret, "defaultMode": 0o440}},
         ],
+        **_pull_secrets(settings),
         **_placement(resource),
     }
 
@@ -136,6 +137,10 @@ def _volume(resource: ClaudeSession) -> Document:
     if storage.ephemeral:
         return {"name": "session", "emptyDir": {"sizeLimit": storage.size}}
     return {"name": "session", "persistentVolumeClaim": {"claimName": object_name(resource.metadata.name)}}
+
+
+def _pull_secrets(settings: PodSettings) -> Document:
+    return {"imagePullSecrets": [{"name": name} for name in settings.pull_secrets]} if settings.pull_secrets else {}
 
 
 def _placement(resource: ClaudeSession) -> Document:

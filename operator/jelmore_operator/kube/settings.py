@@ -43,7 +43,8 @@ class Users:
 @dataclass(frozen=True, slots=True)
 class PodSettings:
     """What all sessions' pods have in common. credentials: for sessions that name none. anthropic_base_url: where
-    sessions without a gateway of their own go instead of Anthropic; "" for Anthropic.
+    sessions without a gateway of their own go instead of Anthropic; "" for Anthropic. pull_secrets: names of Secrets
+    for the image, in each session's namespace.
     """
 
     image: str
@@ -52,6 +53,7 @@ class PodSettings:
     anthropic_base_url: str = ""
     users: Users = Users()
     access_mode: str = "ReadWriteOnce"
+    pull_secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class OperatorSettings:
 def read_settings(environment: Mapping[str, str]) -> OperatorSettings:
     """Raises SettingsError."""
     env = _Environment(environment)
-    namespaces = tuple(name.strip() for name in env.get("NAMESPACES", "").split(",") if name.strip())
+    namespaces = env.names("NAMESPACES")
     for name in namespaces:
         _check_namespace("NAMESPACES", name)
     namespace = env.require("NAMESPACE", "the operator's own namespace, where its Lease is")
@@ -92,6 +94,10 @@ class _Environment:
         if value not in choices:
             raise SettingsError(f"JELMORE_{name} is {value!r}: it must be one of {', '.join(choices)}.")
         return value
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Divided by commas."""
+        return tuple(each.strip() for each in self.get(name, "").split(",") if each.strip())
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.get(name, str(default))
@@ -146,4 +152,5 @@ def _pods(env: _Environment) -> PodSettings:
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL", ""),
         users=Users(base, env.number("UID_COUNT", min(Users().pairs, most), 1, most)),
         access_mode=env.choose("STORAGE_ACCESS_MODE", _ACCESS_MODES, "ReadWriteOnce"),
+        pull_secrets=env.names("IMAGE_PULL_SECRETS"),
     )

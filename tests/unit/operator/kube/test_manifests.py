@@ -246,6 +246,14 @@ def test_where_it_runs_and_what_it_gets_is_the_sessions_choice() -> None:
     assert containers(document)["claude"]["resources"] == resources
 
 
+def test_the_image_is_pulled_with_the_installations_secrets() -> None:
+    assert "imagePullSecrets" not in pod()["spec"]
+    assert pod(pull_secrets=("registry", "mirror"))["spec"]["imagePullSecrets"] == [
+        {"name": "registry"},
+        {"name": "mirror"},
+    ]
+
+
 def test_a_session_keeps_its_users_and_others_have_others() -> None:
     users = Users(20_000, 1000)
     first = manifests.pair_of(SESSION_ID, users)

@@ -44,6 +44,7 @@ def test_all_that_can_be_said(environment: dict[str, str], tmp_path: Path) -> No
             "JELMORE_SESSION_NATS_URL": "nats://m:4222",
             "JELMORE_NAMESPACES": "a, b",
             "JELMORE_IMAGE_PULL_POLICY": "Never",
+            "JELMORE_IMAGE_PULL_SECRETS": "registry, mirror",
             "JELMORE_ANTHROPIC_BASE_URL": "http://model",
             "JELMORE_CREDENTIALS_SECRET": "keys",
             "JELMORE_CREDENTIALS_KIND": "gateway",
@@ -62,6 +63,7 @@ def test_all_that_can_be_said(environment: dict[str, str], tmp_path: Path) -> No
     assert settings.pods.credentials.kind is CredentialsKind.GATEWAY
     assert (settings.pods.users.base, settings.pods.users.pairs) == (20000, 5)
     assert settings.pods.access_mode == "ReadWriteOncePod"
+    assert settings.pods.pull_secrets == ("registry", "mirror")
 
 
 WRONG = {
