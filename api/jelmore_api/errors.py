@@ -23,6 +23,7 @@ _KINDS: dict[ProblemType, tuple[int, str]] = {
     ProblemType.NOT_FOUND: (404, "There is no such thing"),
     ProblemType.CONFLICT: (409, "The request conflicts with what is there"),
     ProblemType.SESSION_ENDED: (409, "The session has ended"),
+    ProblemType.NOT_ACCEPTABLE: (406, "The answer is in none of the media types that are accepted"),
     ProblemType.TOO_LARGE: (413, "The request is too large"),
     ProblemType.FORBIDDEN_ORIGIN: (403, "Requests from there are not allowed"),
     ProblemType.UNAUTHORIZED: (401, "A token is needed"),
@@ -108,6 +109,11 @@ def no_path() -> Problem:
 def session_ended(session_id: str) -> Problem:
     detail = f"Session {session_id} has ended: it takes nothing more. Its log stays readable; create another to go on."
     return Problem(ProblemType.SESSION_ENDED, detail)
+
+
+def not_acceptable(*offered: str) -> Problem:
+    detail = f"The Accept header refuses all that there is: {', '.join(offered)}. Leave it out for the first one."
+    return Problem(ProblemType.NOT_ACCEPTABLE, detail)
 
 
 def too_large() -> Problem:

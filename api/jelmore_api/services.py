@@ -36,11 +36,11 @@ class Services:
     readiness: Readiness
     #: Lets callers in; None on one machine, where there is nobody to ask.
     admit: Admission | None
-    #: The tasks that serve a WebSocket.
+    #: The tasks that serve a WebSocket or an event stream.
     streams: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def end_streams(self) -> None:
-        """Sends every client of a WebSocket away, to come back: before the server closes its connections."""
+        """Sends every client of a stream away, to come back: before the server closes its connections."""
         await self.rooms.close()
         if self.streams:
             await asyncio.wait(self.streams, timeout=_GOODBYE)

@@ -24,6 +24,7 @@ class ProblemType(StrEnum):
     NOT_FOUND = "not-found"
     CONFLICT = "conflict"
     SESSION_ENDED = "session-ended"
+    NOT_ACCEPTABLE = "not-acceptable"
     TOO_LARGE = "too-large"
     FORBIDDEN_ORIGIN = "forbidden-origin"
     UNAUTHORIZED = "unauthorized"

@@ -1,12 +1,16 @@
 """The calls on a session's log."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from jelmore_api.errors import responses
+from jelmore_api.errors import not_acceptable, responses
+from jelmore_api.negotiation import preferred
+from jelmore_api.services import Services
 from jelmore_api.sessions.endpoints import SessionId, WithServices
+from jelmore_api.stream.sse import MEDIA_TYPE, EventsRequest, EventStream
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import EventType
 
@@ -39,21 +43,51 @@ class EventPage(BaseModel):
     "/session/{session_id}/events",
     summary="Read the log",
     response_model=EventPage,
-    responses=responses(ProblemType.NOT_FOUND, ProblemType.INVALID_REQUEST),
+    responses={
+        **responses(ProblemType.NOT_FOUND, ProblemType.INVALID_REQUEST, ProblemType.NOT_ACCEPTABLE),
+        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        204: {"description": "The session has ended with Last-Event-ID: there is nothing to come back for."},
+    },
 )
 async def list_events(
+    request: Request,
     session_id: SessionId,
     at: WithServices,
     after: Annotated[int, Query(ge=0, lt=2**63, description="Only events with a greater seq.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many; a stream has no limit.")] = 100,
     types: Annotated[list[EventType], Query(description="Only these types; may be given many times.")] = [],  # noqa: B006
+    last_event_id: Annotated[
+        str | None,
+        Header(pattern=r"^[0-9]{0,18}$", description="Of a stream that is come back to: counts instead of `after`."),
+    ] = None,
 ) -> Response:
-    """Everything that the session said and did, also long after its end. To follow it live, use the WebSocket."""
+    """Everything that the session said and did, also long after its end.
+
+    With `Accept: text/event-stream` as server-sent events: first what is stored, then `stream.ready`, then what comes,
+    and `stream.end` once the session has ended. A stream that ends without it is to be come back to.
+    """
+    wanted = preferred(request.headers.getlist("accept"), ("application/json", MEDIA_TYPE))
+    if wanted is None:
+        raise not_acceptable("application/json", MEDIA_TYPE)
+    if wanted == MEDIA_TYPE:
+        return await _stream(at, session_id, after, last_event_id, types)
     frames = await at.events.page(session_id, after, types, limit)
     next_after = frames[-1].seq if frames else after
     # Spliced: payloads go out byte for byte as they came in.
     body = f'{{"items":[{",".join(frame.text for frame in frames)}],"next_after":{next_after}}}'
     return Response(body, media_type="application/json")
+
+
+async def _stream(
+    at: Services, session_id: str, after: int, last_event_id: str | None, types: Sequence[EventType]
+) -> Response:
+    key = await at.events.key(session_id)
+    start = int(last_event_id) if last_event_id else after
+    end = await at.events.check_end(key, start)
+    if last_event_id and end.terminated and end.seq == start:
+        # What tells an EventSource not to come again.
+        return Response(status_code=204)
+    return EventStream(at.replay, EventsRequest(key, start, types), at.streams)
 
 
 @router.get(

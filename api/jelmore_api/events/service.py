@@ -8,7 +8,7 @@ from jelmore_api.events.repository import EventRepository
 from jelmore_api.postgres import Row
 from jelmore_api.sessions.service import SessionService
 from jelmore_api.stream.frames import Frame, event_frame, read_event
-from jelmore_api.stream.replay import Replay
+from jelmore_api.stream.replay import End, Replay
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import Envelope, EventType
 from jelmore_contract.subjects import SessionKey, blob_subject, parse_subject, session_blob, session_events
@@ -25,8 +25,7 @@ class EventService:
 
     async def page(self, session_id: str, after: int, types: Sequence[EventType], limit: int) -> list[Frame]:
         """At most `limit` events above sequence `after`; of all types where `types` is empty."""
-        session = await self._sessions.get(session_id)
-        key = SessionKey(session.namespace, session_id)
+        key = await self.key(session_id)
         await self.check_end(key, after)
         position = await self._repository.position()
         rows = await self._repository.page(session_id, after, [str(t) for t in types] or None, limit)
@@ -46,8 +45,7 @@ class EventService:
 
     async def blob(self, session_id: str, name: str) -> bytes:
         """The payload whole, as the CLI printed it."""
-        session = await self._sessions.get(session_id)
-        key = SessionKey(session.namespace, session_id)
+        key = await self.key(session_id)
         missing = Problem(
             ProblemType.NOT_FOUND, f"Session {session_id} has no blob {name}. Events name those that there are."
         )
@@ -63,15 +61,21 @@ class EventService:
             raise missing
         return b"".join(chunks[number] for number in sorted(chunks))
 
-    async def check_end(self, key: SessionKey, after: int) -> None:
-        """Raises Problem for a place that the session's log does not have yet."""
+    async def key(self, session_id: str) -> SessionKey:
+        return SessionKey((await self._sessions.get(session_id)).namespace, session_id)
+
+    async def check_end(self, key: SessionKey, after: int) -> End:
+        """Where the log ends; not looked for where it is read from its start. Raises Problem for a place that it does
+        not have yet.
+        """
         if after == 0:
-            return
+            return End(0, terminated=False)
         end = await self._replay.end(key)
         if after > end.seq:
             error = FieldError(detail=f"the session's log ends at {end.seq}", pointer=None, parameter="after")
             detail = f"after: {error.detail}; give the seq of an event of it, or leave it out to read from the start."
             raise Problem(ProblemType.INVALID_REQUEST, detail, errors=[error])
+        return end
 
 
 def _frame(row: Row) -> Frame:

@@ -14,7 +14,6 @@ from jelmore_api.services import Services
 from jelmore_api.sessions.endpoints import SessionId, WithServices
 from jelmore_api.sessions.schemas import SendInput
 from jelmore_api.stream.websocket import StreamRequest, serve
-from jelmore_contract.subjects import SessionKey
 
 router = APIRouter()
 
@@ -38,8 +37,7 @@ async def stream(
     batch: bool = False,
 ) -> None:
     """Every event above `after`, then live. What is wrong with the request is answered instead of accepting it."""
-    session = await at.sessions.get(session_id)
-    key = SessionKey(session.namespace, session_id)
+    key = await at.events.key(session_id)
     await at.events.check_end(key, after)
     await websocket.accept()
     task = asyncio.current_task()

@@ -8,6 +8,7 @@ from jelmore_contract.subjects import Subject, parse_subject, session_key
 READY = "stream.ready"
 BATCH = "stream.batch"
 REPLY = "stream.reply"
+END = "stream.end"
 
 
 class Frame(NamedTuple):
@@ -60,6 +61,11 @@ def event_frame(seq: int, event: Envelope) -> Frame:
 def ready_frame(seq: int) -> Frame:
     """All that was stored up to `seq` has been sent."""
     return Frame(0, READY, f'{{"event_type":"{READY}","seq":{seq}}}')
+
+
+def end_frame(seq: int) -> Frame:
+    """The session has ended, and `seq` was its last event."""
+    return Frame(0, END, f'{{"event_type":"{END}","seq":{seq}}}')
 
 
 def batch_frame(frames: list[Frame]) -> Frame:
