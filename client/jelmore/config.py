@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jelmore.problems import JelmoreError, UsageProblem
+from jelmore.problems import InvalidRequest, JelmoreError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -37,13 +37,15 @@ class Target:
         return "ws" + self.url.removeprefix("http") + path
 
 
-def find_target(url: str | None, environ: Mapping[str, str]) -> Target:
-    """`url`: from the command line. Raises UsageProblem for what is no address, JelmoreError for a broken file."""
-    token = environ.get("JELMORE_TOKEN") or None
+def find_target(url: str | None, environ: Mapping[str, str], token: str | None = None) -> Target:
+    """`url`, `token`: as they were given, if they were. Raises InvalidRequest for what is no address or token,
+    JelmoreError for a broken file.
+    """
+    token = token or environ.get("JELMORE_TOKEN") or None
     if token is not None and not (token.isascii() and token.isprintable()):
-        raise UsageProblem("JELMORE_TOKEN holds characters that no token has: set it anew")
+        raise InvalidRequest("the token (JELMORE_TOKEN) holds characters that no token has: set it anew")
     if url:
-        return Target(_checked(url, "--url"), token)
+        return Target(_checked(url, "url"), token)
     if environ.get("JELMORE_URL"):
         return Target(_checked(environ["JELMORE_URL"], "JELMORE_URL"), token)
     return Target(_written_down(environ) or DEFAULT_URL, token)
@@ -74,5 +76,5 @@ def _checked(url: str, where: str) -> str:
         valid = False
         parts = urlsplit("")
     if not valid or parts.query or parts.fragment or parts.username is not None:
-        raise UsageProblem(f"{where} is no address of Jelmore: {DEFAULT_URL} is one")
+        raise InvalidRequest(f"{where} is no address of Jelmore: {DEFAULT_URL} is one")
     return url.rstrip("/")

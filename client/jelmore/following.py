@@ -1,112 +1,77 @@
-"""Following a session from a command: what `--wait`, `--follow` and `logs` share."""
+"""Waiting for a turn to end, and answering what Claude asks meanwhile."""
 
-import base64
-import binascii
-import time
-from enum import Enum
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-import typer
-
-from jelmore.api import Client
-from jelmore.console import hint, print_bytes, print_hints, print_json_line, print_lines
-from jelmore.lines import mapping, string
-from jelmore.models import InputReceipt, Session
-from jelmore.problems import SessionFailed
-from jelmore.render import render
-from jelmore.stream import Event, Ready, Stream
+from jelmore.events import ApprovalRequested, ApprovalResolved, Event, Ready
+from jelmore.models import Answer, Approval, TurnResult
+from jelmore.problems import Conflict, NotFound, SessionFailed, TurnFailed
 from jelmore.turn import Turn
-from jelmore_contract.states import TERMINAL_INPUT_STATES, InputState
+
+#: Asked with what Claude asks; None leaves it to somebody else, or to its timeout.
+type OnApproval = Callable[[Approval], Awaitable[Answer | None]]
+type OnEvent = Callable[[Event], Awaitable[None]]
+type Give = Callable[[Approval, Answer], Awaitable[None]]
 
 
-class Form(Enum):
-    """How events are printed. RAW: the CLI's own lines. ASKED: only what Claude asks, as a hint."""
-
-    PEOPLE = "people"
-    JSON = "json"
-    RAW = "raw"
-    ASKED = "asked"
-
-
-def print_event(client: Client, session: Session, event: Event, form: Form) -> None:
-    match form:
-        case Form.PEOPLE:
-            print_lines(render(event.body, session.name))
-        case Form.JSON:
-            print_json_line(event.text)
-        case Form.ASKED if event.body["event_type"] == "session.approval_requested":
-            print_hints(render(event.body, session.name))
-        case Form.RAW if event.body["event_type"] == "session.output":
-            print_bytes(_line(client, session, event))
-        case _:
-            pass
-
-
-def _line(client: Client, session: Session, event: Event) -> bytes:
-    """What the CLI printed, byte for byte. Raises JelmoreError."""
-    payload = mapping(event.body, "payload")
-    match event.body.get("encoding"):
-        case "blob":
-            return client.blob(session.id, string(payload, "blob"))
-        case "base64":
-            try:
-                return base64.b64decode(string(payload, "base64"), validate=True)
-            except binascii.Error:
-                return event.raw_payload.encode()
-        case _:
-            return event.raw_payload.encode()
-
-
-def print_log(client: Client, session: Session, after: int, form: Form, follow: bool) -> None:
-    """Raises JelmoreError."""
-    for came in Stream(client.target, session.id, after, lost=_say_lost):
+async def follow_turn(
+    turn: Turn,
+    frames: AsyncIterator[Event | Ready],
+    give: Give,
+    on_approval: OnApproval | None,
+    on_event: OnEvent | None,
+) -> TurnResult:
+    """Until the turn is over. Raises TurnFailed, SessionFailed, and what the calls raise."""
+    asked = _Asked(give, on_approval)
+    async for came in frames:
         if isinstance(came, Event):
-            print_event(client, session, came, form)
-        elif not follow:
-            return
+            turn.take(came)
+            if turn.begun and on_event is not None:
+                await on_event(came)
+        await asked.take(came)
+        if turn.over:
+            break
+    return outcome(turn)
 
 
-def follow_turn(
-    client: Client, session: Session, turn: Turn, form: Form, after: int = 0, timeout: float | None = None
-) -> None:
-    """Prints until the turn is over. Raises JelmoreError: SessionFailed where it went wrong, TimedOut."""
-    deadline = None if timeout is None else time.monotonic() + timeout
-    try:
-        for came in Stream(client.target, session.id, after, deadline=deadline, lost=_say_lost):
-            if isinstance(came, Ready):
+def outcome(turn: Turn) -> TurnResult:
+    """Raises TurnFailed, or SessionFailed where the session went with it."""
+    if turn.failure is None:
+        return turn.result
+    if turn.dead:
+        raise SessionFailed(turn.failure)
+    raise TurnFailed(turn.failure, turn.result)
+
+
+class _Asked:
+    """Answers what is open once the past is known, and what is asked from then on."""
+
+    def __init__(self, give: Give, on_approval: OnApproval | None) -> None:
+        self._give = give
+        self._on_approval = on_approval
+        self._open: dict[str, Approval] = {}
+        self._live = False
+
+    async def take(self, came: Event | Ready) -> None:
+        match came:
+            case Ready():
+                self._live = True
+            case ApprovalRequested():
+                approval = Approval.model_validate({**came.payload, "requested_at": came.timestamp})
+                self._open[approval.approval_id] = approval
+            case ApprovalResolved():
+                self._open.pop(came.payload["approval_id"], None)
+            case _:
+                pass
+        if self._live:
+            await self._answer()
+
+    async def _answer(self) -> None:
+        while self._open and self._on_approval is not None:
+            approval = self._open.pop(next(iter(self._open)))
+            answer = await self._on_approval(approval)
+            if answer is None:
                 continue
-            turn.take(came.body)
-            if turn.begun:
-                print_event(client, session, came, form)
-            if turn.over:
-                break
-    except KeyboardInterrupt:
-        hint(f"the session goes on: jelmore logs -f {session.name}")
-        raise typer.Exit(130) from None
-    if turn.failure:
-        raise SessionFailed(f"{turn.failure} (jelmore logs {session.name} shows all)")
-
-
-def follow_input(client: Client, session: Session, receipt: InputReceipt, form: Form, timeout: float | None) -> Turn:
-    """Of an input that was sent before this call. Raises JelmoreError, as follow_turn."""
-    turn = Turn(receipt.input_id, state=session.status)
-    if receipt.state in TERMINAL_INPUT_STATES:
-        if receipt.state != InputState.COMPLETED:
-            raise SessionFailed(f"the input was {receipt.state} (jelmore logs {session.name} shows all)")
-        hint("this input was done before")
-        return turn
-    follow_turn(client, session, turn, form, _before(client, session, receipt), timeout)
-    return turn
-
-
-def _before(client: Client, session: Session, receipt: InputReceipt) -> int:
-    """A place of the log with all events of the input after it: right before its first, or at the last input's."""
-    last = 0
-    for event in client.events(session.id, types=("session.input",)):
-        if mapping(event, "payload").get("input_id") == receipt.input_id:
-            return int(event["seq"]) - 1
-        last = int(event["seq"])
-    return last
-
-
-def _say_lost() -> None:
-    hint("the connection was lost: trying again …")
+            # Those are for one that somebody else has answered, or that Claude asks no more.
+            with contextlib.suppress(Conflict, NotFound):
+                await self._give(approval, answer)

@@ -1,95 +1,76 @@
 """A session's events over the WebSocket: each once, in order, through lost connections."""
 
-import json
-import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from urllib.parse import quote
 
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
 
-from jelmore.config import Target
-from jelmore.lines import Json
-from jelmore.problems import Denied, JelmoreError, NotListening, TimedOut, Unavailable, from_response
+from jelmore.events import Event, OutputDelta, Ready, read_frame
+from jelmore.problems import Denied, JelmoreError, NotListening, from_response
+from jelmore.retries import AGAIN, pause
+from jelmore.transport import Transport
 
 ENDED, NOT_ALLOWED = 1000, 1008  # close codes; after any other one, come back with `after`
 
 #: Bytes of a message. The largest event is a payload of 512 KiB with its envelope.
 _MAX_SIZE = 16 << 20
 _OPEN_S, _CLOSE_S = 10.0, 1.0
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-
-
-class Event(NamedTuple):
-    """`text`: its JSON as it came. `body`: the same, parsed."""
-
-    seq: int
-    text: str
-    body: Json
-
-    @property
-    def raw_payload(self) -> str:
-        """The payload's JSON as it came, byte for byte. (Whatever stands before it holds no quotes of its own.)"""
-        return self.text.partition('"payload":')[2][:-1]
-
-
-class Ready(NamedTuple):
-    """Everything that was stored up to `seq` has been given."""
-
-    seq: int
 
 
 class Stream:
-    """`lost`: told once for each time that the connection is lost. `deadline`: of time.monotonic()."""
+    """`lost`: called once for each time that the connection is lost."""
 
     def __init__(
         self,
-        target: Target,
+        transport: Transport,
         session_id: str,
         after: int = 0,
         *,
-        deadline: float | None = None,
+        deltas: bool = False,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
-        self._target = target
+        self._transport = transport
+        self._target = transport.target
         self._path = f"/api/v1/session/{quote(session_id, safe='')}/stream"
-        self._deadline = deadline
+        self._deltas = deltas
         self._lost = lost
-        self._connected = False  # ever
         self._failures = 0  # since anything came
         #: The seq of the last event that was given.
         self.after = after
 
-    def __iter__(self) -> Iterator[Event | Ready]:
+    async def frames(self) -> AsyncGenerator[Event | Ready]:
         """Ends when the session has ended. Raises JelmoreError; that nothing listens or is available, at first only."""
         while True:
             try:
-                with self._connect() as websocket:
-                    self._connected = True
+                async with self._connect() as websocket:
+                    self._transport.reached = True
                     while True:
-                        if (came := self._read(websocket)) is not None:
+                        if (came := self._read(await websocket.recv())) is not None:
                             yield came
             except ConnectionClosed as closed:
                 if closed.rcvd is not None and closed.rcvd.code == ENDED:
                     return
                 if closed.rcvd is not None and closed.rcvd.code == NOT_ALLOWED:
                     raise Denied(f"Jelmore refused the stream: {closed.rcvd.reason}") from closed
-                self._pause()
             except InvalidStatus as refused:
                 response = refused.response
-                error = from_response(response.status_code, bytes(response.body or b""), self._target.url)
-                if not (self._connected and isinstance(error, Unavailable)):
-                    raise error from refused
-                self._pause()
+                if not (self._transport.reached and response.status_code in AGAIN):
+                    body = bytes(response.body or b"")
+                    raise from_response(response.status_code, body, self._target.url) from refused
             except (OSError, WebSocketException) as error:
-                if not self._connected:
+                if not self._transport.reached:
                     raise NotListening(self._target.url) from error
-                self._pause()
+            if self._failures == 0:
+                self._lost()
+            await asyncio.sleep(pause(self._failures))
+            self._failures += 1
 
-    def _connect(self) -> ClientConnection:
+    def _connect(self) -> connect:
+        deltas = "&deltas=true" if self._deltas else ""
         return connect(
-            f"{self._target.stream_url(self._path)}?after={self.after}",
+            f"{self._target.stream_url(self._path)}?after={self.after}{deltas}",
             additional_headers=self._target.headers,
             compression=None,
             proxy=None if self._target.on_this_machine else True,
@@ -98,38 +79,16 @@ class Stream:
             close_timeout=_CLOSE_S,
         )
 
-    def _read(self, websocket: ClientConnection) -> Event | Ready | None:
-        try:
-            text = websocket.recv(timeout=self._left())
-        except TimeoutError:
-            raise self._timed_out() from None
+    def _read(self, text: str | bytes) -> Event | Ready | None:
         self._failures = 0
         try:
-            body = json.loads(text)
-            if body["event_type"] == "stream.ready":
-                return Ready(body["seq"])
-            if not body["event_type"].startswith("session.") or body["seq"] <= self.after:
-                return None
-            self.after = body["seq"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            came = read_frame(text if isinstance(text, str) else text.decode())
+        except ValueError as error:
             detail = f"{self._target.url} sent what is no event of Jelmore's: check JELMORE_URL"
             raise JelmoreError(detail) from error
-        return Event(self.after, text if isinstance(text, str) else text.decode(), body)
-
-    def _pause(self) -> None:
-        if self._failures == 0:
-            self._lost()
-        pause = min(_SHORTEST_PAUSE_S * 2**self._failures, _LONGEST_PAUSE_S)
-        self._failures += 1
-        left = self._left()
-        if left is not None and left <= pause:
-            time.sleep(left)
-            raise self._timed_out()
-        time.sleep(pause)
-
-    def _left(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-
-    @staticmethod
-    def _timed_out() -> TimedOut:
-        return TimedOut("the time is over; the session goes on")
+        if not isinstance(came, Event) or isinstance(came, OutputDelta):
+            return came
+        if came.seq <= self.after:
+            return None
+        self.after = came.seq
+        return came

@@ -2,9 +2,8 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,16 +12,28 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from jelmore import stream
+from jelmore import AsyncSession, SessionView, retries
 from jelmore.config import Target
-from jelmore.problems import Denied, JelmoreError, NotFound, NotListening, TimedOut
-from jelmore.stream import Event, Ready, Stream
+from jelmore.events import Event, Output, Ready
+from jelmore.problems import Denied, JelmoreError, NotFound, NotListening, TimedOut, Unavailable
+from jelmore.stream import Stream
+from jelmore.transport import Transport
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
+VIEW = {
+    "name": "demo",
+    "namespace": "default",
+    "status": "idle",
+    "output_buffer_size": 0,
+    "current_directory": None,
+    "created_at": None,
+    "last_activity": None,
+}
 
 
 def event(seq: int) -> str:
-    return f'{{"seq":{seq},"id":"e","event_type":"session.output","session_id":"{ID}","payload":{{"a": "\\ud800é"}}}}'
+    head = f'{{"seq":{seq},"id":"e","event_type":"session.output","session_id":"{ID}","timestamp":"2025"'
+    return f'{head},"payload":{{"a": "\\ud800é"}}}}'
 
 
 def ready(seq: int) -> str:
@@ -54,6 +65,7 @@ class Server:
         self._scripts = list(scripts)
         self.afters: list[int] = []
         self.url = ""
+        self.stop: Callable[[], None] = lambda: None
 
     def check(self, connection: ServerConnection, request: Request) -> Response | None:
         self.afters.append(int(parse_qs(urlsplit(request.path).query)["after"][0]))
@@ -79,6 +91,7 @@ def playing(*scripts: Sequence[Step] | HTTPStatus) -> Iterator[Server]:
     with serve(server.play, "127.0.0.1", 0, process_request=server.check) as listening:
         thread = threading.Thread(target=listening.serve_forever)
         thread.start()
+        server.stop = listening.shutdown
         server.url = f"http://127.0.0.1:{listening.socket.getsockname()[1]}"
         try:
             yield server
@@ -89,23 +102,33 @@ def playing(*scripts: Sequence[Step] | HTTPStatus) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "_SHORTEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(retries, "_SHORTEST_S", 0.01)
 
 
-def seqs(server: Server, after: int = 0, lost: Callable[[], None] = lambda: None) -> list[int]:
-    return [came.seq for came in Stream(Target(server.url), ID, after, lost=lost) if isinstance(came, Event)]
+async def frames(server: Server, after: int = 0, lost: Callable[[], None] = lambda: None) -> list[Event | Ready]:
+    async with closing_transport(Target(server.url)) as transport:
+        return [came async for came in Stream(transport, ID, after, lost=lost).frames()]
 
 
-def test_it_ends_with_the_session() -> None:
+@asynccontextmanager
+async def closing_transport(target: Target) -> AsyncIterator[Transport]:
+    transport = Transport(target)
+    try:
+        yield transport
+    finally:
+        await transport.close()
+
+
+async def test_it_ends_with_the_session() -> None:
     with playing([event(5), ready(5), event(7), close(1000)]) as server:
-        came = list(Stream(Target(server.url), ID))
-    assert [type(one) for one in came] == [Event, Ready, Event]
-    assert isinstance(came[0], Event)
-    assert came[0].raw_payload == '{"a": "\\ud800é"}'
+        came = await frames(server)
+    assert [type(one) for one in came] == [Output, Ready, Output]
+    assert isinstance(came[0], Output)
+    assert came[0].content == '{"a": "\\ud800é"}'.encode()
     assert server.afters == [0]
 
 
-def test_it_comes_back_after_the_last_event_however_the_connection_is_lost() -> None:
+async def test_it_comes_back_after_the_last_event_however_the_connection_is_lost() -> None:
     losses: list[None] = []
     with playing(
         [cut],
@@ -116,7 +139,8 @@ def test_it_comes_back_after_the_last_event_however_the_connection_is_lost() -> 
         [close(1001)],
         [event(6), event(9), close(1000)],  # 6 again: an old event is no news
     ) as server:
-        assert seqs(server, 3, lambda: losses.append(None)) == [5, 6, 9]
+        came = await frames(server, 3, lambda: losses.append(None))
+        assert [one.seq for one in came if isinstance(one, Event)] == [5, 6, 9]
     assert server.afters == [3, 3, 5, 6, 6, 6, 6]
     assert len(losses) == 3  # once for each time, however often it is tried
 
@@ -126,38 +150,52 @@ def test_it_comes_back_after_the_last_event_however_the_connection_is_lost() -> 
     [
         (HTTPStatus.NOT_FOUND, NotFound),
         (HTTPStatus.FORBIDDEN, Denied),
-        (HTTPStatus.SERVICE_UNAVAILABLE, JelmoreError),
+        (HTTPStatus.SERVICE_UNAVAILABLE, Unavailable),
         ([close(1008)], Denied),
         (["no json"], JelmoreError),
         (["[]"], JelmoreError),
     ],
 )
-def test_at_first_an_error_is_an_error(script: Sequence[Step] | HTTPStatus, error: type[JelmoreError]) -> None:
+async def test_at_first_an_error_is_an_error(script: Sequence[Step] | HTTPStatus, error: type[JelmoreError]) -> None:
     with playing(script) as server, pytest.raises(error):
-        seqs(server)
+        await frames(server)
 
 
-def test_nothing_listens() -> None:
+async def test_nothing_listens() -> None:
     with playing() as server:
         pass
     with pytest.raises(NotListening, match="make up"):
-        seqs(server)
+        await frames(server)
 
 
-def test_time_is_over_while_nothing_comes_and_while_nothing_listens() -> None:
+async def test_time_is_over_while_nothing_comes() -> None:
     with playing([event(1), hold]) as server:
-        follow = iter(Stream(Target(server.url), ID, deadline=time.monotonic() + 0.3))
-        assert isinstance(next(follow), Event)
-        with pytest.raises(TimedOut):
-            next(follow)
+        async with following(server, timeout=0.3) as events:
+            assert (await anext(events)).seq == 1
+            with pytest.raises(TimedOut):
+                await anext(events)
+
+
+async def test_time_is_over_while_nothing_listens() -> None:
     with playing([event(1), cut]) as server:
-        follow = iter(Stream(Target(server.url), ID, deadline=time.monotonic() + 0.3))
-        assert isinstance(next(follow), Event)
-    with pytest.raises(TimedOut):
-        next(follow)
+        async with following(server, timeout=0.3) as events:
+            assert (await anext(events)).seq == 1
+            server.stop()
+            with pytest.raises(TimedOut):
+                await anext(events)
 
 
-def test_the_token_comes_along() -> None:
+@asynccontextmanager
+async def following(server: Server, timeout: float) -> AsyncIterator[AsyncGenerator[Event]]:
+    view = SessionView.model_validate({**VIEW, "id": ID})
+    async with (
+        closing_transport(Target(server.url)) as transport,
+        aclosing(AsyncSession(transport, view).stream(timeout=timeout)) as events,
+    ):
+        yield events
+
+
+async def test_the_token_comes_along() -> None:
     seen: list[str | None] = []
 
     def look(connection: ServerConnection) -> None:
@@ -165,5 +203,6 @@ def test_the_token_comes_along() -> None:
         connection.close(1000)
 
     with playing([look]) as server:
-        assert list(Stream(Target(server.url, "a-token"), ID)) == []
+        async with closing_transport(Target(server.url, "a-token")) as transport:
+            assert [came async for came in Stream(transport, ID).frames()] == []
     assert seen == ["Bearer a-token"]

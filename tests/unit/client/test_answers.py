@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from jelmore.answers import read_answers
-from jelmore.problems import UsageProblem
+from jelmore.command.answers import read_answers
+from jelmore.problems import InvalidRequest
 
 COLOUR: dict[str, Any] = {
     "question": "Which colour?",
@@ -47,11 +47,11 @@ def test_a_single_question_needs_no_name(given: str) -> None:
     ],
 )
 def test_what_does_not_fit_is_told_with_the_questions(given: list[str], told: str) -> None:
-    with pytest.raises(UsageProblem, match=told):
+    with pytest.raises(InvalidRequest, match=told):
         read_answers(BOTH, given)
 
 
 def test_questions_that_nobody_can_make_sense_of() -> None:
     assert read_answers({"questions": "?"}, []) == {}
-    with pytest.raises(UsageProblem):
+    with pytest.raises(InvalidRequest):
         read_answers({}, ["a=b"])

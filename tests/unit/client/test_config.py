@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jelmore.config import Target, find_target
-from jelmore.problems import JelmoreError, UsageProblem
+from jelmore.problems import InvalidRequest, JelmoreError
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def test_without_a_folder_it_is_that_of_the_user(home: Path, monkeypatch: pytest
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     if url:
-        with pytest.raises(UsageProblem, match=r"^--url is no address"):
+        with pytest.raises(InvalidRequest, match=r"^url is no address"):
             find_target(url, {})
-        with pytest.raises(UsageProblem, match=r"^JELMORE_URL is no address"):
+        with pytest.raises(InvalidRequest, match=r"^JELMORE_URL is no address"):
             find_target(None, {"JELMORE_URL": url})
     else:
         assert find_target(url, {"JELMORE_HOME": "/nowhere"}).url == "http://127.0.0.1:8000"
@@ -58,7 +58,7 @@ def test_the_token_is_sent_but_never_shown() -> None:
     target = find_target("http://a", {"JELMORE_TOKEN": "a-long-secret-of-mine"})
     assert target.headers == {"Authorization": "Bearer a-long-secret-of-mine"}
     assert "secret" not in repr(target)
-    with pytest.raises(UsageProblem) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         find_target("http://a", {"JELMORE_TOKEN": "secret\nHost: b"})
     assert "secret" not in refused.value.detail
 

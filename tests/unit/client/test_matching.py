@@ -1,8 +1,8 @@
 import pytest
 
 from jelmore.matching import find_approval, find_session, full_id
-from jelmore.models import Approval, Session
-from jelmore.problems import NotFound, UsageProblem
+from jelmore.models import Approval, SessionView
+from jelmore.problems import InvalidRequest, NotFound
 
 FIRST, SECOND, THIRD = (
     "550e8400-e29b-41d4-a716-446655440000",
@@ -11,8 +11,8 @@ FIRST, SECOND, THIRD = (
 )
 
 
-def session(session_id: str, name: str, status: str = "idle", namespace: str = "default") -> Session:
-    return Session(
+def session(session_id: str, name: str, status: str = "idle", namespace: str = "default") -> SessionView:
+    return SessionView(
         id=session_id,
         status=status,
         current_directory=None,
@@ -47,7 +47,7 @@ def test_before_there_is_any_session() -> None:
 
 
 def test_several_are_named() -> None:
-    with pytest.raises(UsageProblem) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         find_session("550e", SESSIONS[:2])
     assert FIRST in refused.value.detail
     assert SECOND in refused.value.detail
@@ -60,7 +60,7 @@ def test_a_name_means_who_has_it_now_else_who_had_it_last() -> None:
 
 
 def test_one_name_in_two_namespaces() -> None:
-    with pytest.raises(UsageProblem, match="2 sessions"):
+    with pytest.raises(InvalidRequest, match="2 sessions"):
         find_session("a", [session(FIRST, "a"), session(SECOND, "a", namespace="b")])
 
 
@@ -80,7 +80,7 @@ def test_an_approval_is_meant_by_its_id_or_by_being_the_only_one() -> None:
     both = [approval("a-1"), approval("b-2")]
     assert find_approval(None, both[:1], "s") is both[0]
     assert find_approval("b", both, "s") is both[1]
-    with pytest.raises(UsageProblem, match=r"(?s)2 things.*a-1.*b-2"):
+    with pytest.raises(InvalidRequest, match=r"(?s)2 things.*a-1.*b-2"):
         find_approval(None, both, "s")
     with pytest.raises(NotFound, match="a-1"):
         find_approval("c", both, "s")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jelmore.lines import BAD, GOOD, QUIET, Line
-from jelmore.render import render
+from jelmore.command.lines import BAD, GOOD, QUIET, Line
+from jelmore.command.render import render
 from tests.support.frames import recordings
 from tests.support.recorded_events import recorded_events
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from jelmore.cli import app
+from jelmore.command.app import app
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of the only packages that are installed here, as far as entry points go."""
     # What is imported late must be found although nothing is installed.
-    importlib.import_module("jelmore.console")
+    importlib.import_module("jelmore.command.console")
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     return tmp_path
 

@@ -21,7 +21,7 @@ OURS = {
     "jelmore_operator": {"operator"},
     "jelmore_api": {"api"},
     "jelmore_local": {"agent", "operator", "api", "local"},
-    "jelmore": set[str](),
+    "jelmore": {"cli"},  # of which the client alone needs nothing: tests/unit/client/test_layers.py
 }
 
 

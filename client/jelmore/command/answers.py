@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jelmore.problems import UsageProblem
+from jelmore.problems import InvalidRequest
 
 #: How Claude Code takes several options of one question.
 _JOIN = ", "
@@ -14,7 +14,7 @@ def read_answers(tool_input: Mapping[str, Any], given: Sequence[str]) -> dict[st
 
     `tool_input`: of AskUserQuestion. `given`: each "Question=Answer", where the question is its text, its header, or
     its number from 1; for a single question, the answer alone will do. Twice the same question: both answers (where
-    it lets choose several). Raises UsageProblem, with the questions and their options, for what does not fit.
+    it lets choose several). Raises InvalidRequest, with the questions and their options, for what does not fit.
     """
     questions = [one for one in _dicts(tool_input.get("questions")) if isinstance(one.get("question"), str)]
     answers: dict[str, list[str]] = {}
@@ -22,10 +22,10 @@ def read_answers(tool_input: Mapping[str, Any], given: Sequence[str]) -> dict[st
         question, answer = _split(text, questions)
         answers.setdefault(question["question"], []).append(answer)
         if len(answers[question["question"]]) > 1 and not question.get("multiSelect"):
-            raise UsageProblem(f'"{question["question"]}" takes one answer; its options: {_options(question)}')
+            raise InvalidRequest(f'"{question["question"]}" takes one answer; its options: {_options(question)}')
     missing = [one for one in questions if one["question"] not in answers]
     if missing:
-        raise UsageProblem(f"Claude asks; answer with{_usage(missing)}")
+        raise InvalidRequest(f"Claude asks; answer with{_usage(missing)}")
     return {question: _JOIN.join(chosen) for question, chosen in answers.items()}
 
 
@@ -36,12 +36,12 @@ def _split(text: str, questions: Sequence[Mapping[str, Any]]) -> tuple[Mapping[s
                 return question, _filled(text[len(name) + 1 :], question)
     if len(questions) == 1:
         return questions[0], _filled(text, questions[0])
-    raise UsageProblem(f'no question of Claude\'s is meant by "{text}"; answer with{_usage(questions)}')
+    raise InvalidRequest(f'no question of Claude\'s is meant by "{text}"; answer with{_usage(questions)}')
 
 
 def _filled(answer: str, question: Mapping[str, Any]) -> str:
     if not answer.strip():
-        raise UsageProblem(f'the answer to "{question["question"]}" is empty; its options: {_options(question)}')
+        raise InvalidRequest(f'the answer to "{question["question"]}" is empty; its options: {_options(question)}')
     return answer.strip()
 
 

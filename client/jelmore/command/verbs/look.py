@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jelmore.options import JsonOption, SessionArgument, UrlOption
+from jelmore.command.options import JsonOption, LabelOption, NamespaceOption, SessionArgument, UrlOption
 from jelmore_contract.states import SessionState
 
 if TYPE_CHECKING:
-    from jelmore.models import Approval, Session
+    from jelmore.models import Approval, SessionView
 
 _SHORT_ID = 8  # characters
 _COLUMNS = ("ID", "NAME", "STATUS", "WAITING FOR", "DIRECTORY", "AGE")
@@ -19,27 +19,36 @@ def ls(
     status: Annotated[
         SessionState | None, typer.Option("--status", help="Only those in this state.", show_default=False)
     ] = None,
+    namespace: NamespaceOption = None,
+    label: LabelOption = None,
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List sessions, newest first."""
-    from jelmore import runtime
-    from jelmore.console import hint, print_json, print_table
+    """List sessions, newest first.
+
+    \b
+    jelmore ls --status waiting_input
+    jelmore ls --label team=a --json
+    """
+    from jelmore.command import runtime
+    from jelmore.command.console import hint, print_json, print_table
+    from jelmore.command.specs import read_labels
 
     with runtime.open_client(url) as client:
-        sessions = list(client.sessions(status))
+        found = client.list(status=status, namespace=namespace, labels=read_labels(label))
+        sessions = [session.view for session in found]
     if as_json:
         print_json([session.model_dump(mode="json") for session in sessions])
     elif sessions:
         now = datetime.now(UTC)
         print_table(_COLUMNS, [_row(session, now) for session in sessions])
-    elif status:
-        hint(f"no session is {status}: jelmore ls lists all")
+    elif status or namespace or label:
+        hint("no session is like that: jelmore ls lists all")
     else:
         hint('no sessions yet: jelmore create "…"')
 
 
-def _row(session: "Session", now: datetime) -> tuple[str, ...]:
+def _row(session: "SessionView", now: datetime) -> tuple[str, ...]:
     from jelmore.text import age
 
     return (
@@ -54,28 +63,28 @@ def _row(session: "Session", now: datetime) -> tuple[str, ...]:
 
 def show(session: SessionArgument, url: UrlOption = None, as_json: JsonOption = False) -> None:
     """Show a session as it stands, and what Claude asks."""
-    from jelmore import runtime
-    from jelmore.console import print_fields, print_json, print_lines
-    from jelmore.render import render
+    from jelmore.command import runtime
+    from jelmore.command.console import print_fields, print_json, print_lines
+    from jelmore.command.render import render
 
     with runtime.open_client(url) as client:
-        found = runtime.resolve(client, session)
-        waits = found.status == SessionState.WAITING_INPUT
-        approvals = client.approvals(found.id) if waits else []
+        found = client.find(session)
+        view = found.view
+        approvals = found.approvals() if view.status == SessionState.WAITING_INPUT else []
     if as_json:
         told = [approval.model_dump(mode="json") for approval in approvals]
-        print_json({**found.model_dump(mode="json"), "approvals": told})
+        print_json({**view.model_dump(mode="json"), "approvals": told})
         return
-    print_fields(_fields(found))
+    print_fields(_fields(view))
     for approval in approvals:
-        print_lines(render(_as_event(approval), found.name))
+        print_lines(render(_as_event(approval), view.name))
 
 
 def _as_event(approval: "Approval") -> dict[str, object]:
     return {"event_type": "session.approval_requested", "payload": approval.model_dump(mode="json")}
 
 
-def _fields(session: "Session") -> dict[str, str]:
+def _fields(session: "SessionView") -> dict[str, str]:
     usage, git, blocked = session.usage, session.git, session.blocked
     until = f" until {blocked.until:%Y-%m-%d %H:%M} UTC" if blocked and blocked.until else ""
     return {
@@ -85,6 +94,7 @@ def _fields(session: "Session") -> dict[str, str]:
         "waiting for": session.waiting_for.kind if session.waiting_for else "",
         "blocked": f"{blocked.reason}{until}" if blocked else "",
         "message": session.message or "",
+        "labels": ", ".join(f"{name}={value}" for name, value in session.labels.items()),
         "directory": session.current_directory or "",
         "git": " ".join(part for part in (git.branch, (git.commit or "")[:7]) if part) if git else "",
         "model": str(session.spec.get("model") or ""),

@@ -2,8 +2,9 @@
 
 import json
 
-from jelmore.lines import BAD, QUIET, TOOL, Json, Line, mappings, string
+from jelmore.command.lines import BAD, QUIET, TOOL, Line
 from jelmore.text import excerpt, one_line, size
+from jelmore.values import Json, mappings, string
 
 _CALL_COLUMNS = 160
 _RESULT_LINES = 5

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable
 
-from jelmore import tools
-from jelmore.lines import BAD, QUIET, USER, Json, Line, block, indented, mapping, mappings, string
+from jelmore.command import tools
+from jelmore.command.lines import BAD, QUIET, USER, Line, block, indented
 from jelmore.text import one_line
+from jelmore.values import Json, mapping, mappings, string
 
 _COLUMNS = 160
 # What a slash command printed.

@@ -1,16 +1,16 @@
 """`jelmore interrupt` and `jelmore delete`"""
 
-from jelmore.options import JsonOption, SessionArgument, UrlOption
+from jelmore.command.options import JsonOption, SessionArgument, UrlOption
 
 
 def interrupt(session: SessionArgument, url: UrlOption = None, as_json: JsonOption = False) -> None:
     """Stop the turn; the session goes on."""
-    from jelmore import runtime
-    from jelmore.console import hint, print_json
+    from jelmore.command import runtime
+    from jelmore.command.console import hint, print_json
 
     with runtime.open_client(url) as client:
-        found = runtime.resolve(client, session)
-        client.interrupt(found.id)
+        found = client.find(session)
+        found.interrupt()
     if as_json:
         print_json({"session_id": found.id, "interrupted": True})
     else:
@@ -19,12 +19,12 @@ def interrupt(session: SessionArgument, url: UrlOption = None, as_json: JsonOpti
 
 def delete(session: SessionArgument, url: UrlOption = None, as_json: JsonOption = False) -> None:
     """End a session for good; its log stays readable."""
-    from jelmore import runtime
-    from jelmore.console import hint, print_json
+    from jelmore.command import runtime
+    from jelmore.command.console import hint, print_json
 
     with runtime.open_client(url) as client:
-        found = runtime.resolve(client, session)
-        client.delete(found.id)
+        found = client.find(session)
+        found.delete()
     if as_json:
         print_json({"session_id": found.id, "deleted": True})
     else:

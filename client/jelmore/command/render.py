@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from jelmore import tools
-from jelmore.frames import render_frame
-from jelmore.lines import ASK, BAD, GOOD, QUIET, Json, Line, block, indented, mapping, mappings, string
+from jelmore.command import tools
+from jelmore.command.frames import render_frame
+from jelmore.command.lines import ASK, BAD, GOOD, QUIET, Line, block, indented
 from jelmore.text import clean, one_line, size
+from jelmore.values import Json, mapping, mappings, string
 from jelmore_contract.errors import ErrorReason
 
 _COLUMNS = 200

@@ -1,15 +1,15 @@
 """`jelmore approve` and `jelmore deny`"""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jelmore.options import JsonOption, SessionArgument, UrlOption
+from jelmore.command.options import JsonOption, SessionArgument, UrlOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jelmore.models import Approval
+    from jelmore.models import Answer, Approval
 
 ApprovalArgument = Annotated[
     str | None,
@@ -35,15 +35,16 @@ def approve(
 ) -> None:
     """Allow what Claude asks for, or answer its question."""
 
-    def answer(asked: "Approval") -> dict[str, Any]:
-        from jelmore.answers import read_answers
-        from jelmore.problems import UsageProblem
+    def answer(asked: "Approval") -> "Answer":
+        from jelmore.command.answers import read_answers
+        from jelmore.models import allow
+        from jelmore.problems import InvalidRequest
 
         if asked.kind == "question":
-            return {"decision": "allow", "answers": read_answers(asked.input, answers or [])}
+            return allow(answers=read_answers(asked.input, answers or []))
         if answers:
-            raise UsageProblem(f"--answer is for questions, but this is a {asked.kind} ({asked.tool_name})")
-        return {"decision": "allow"}
+            raise InvalidRequest(f"--answer is for questions, but this is a {asked.kind} ({asked.tool_name})")
+        return allow()
 
     _answer(session, approval, answer, url, as_json)
 
@@ -59,27 +60,29 @@ def deny(
 ) -> None:
     """Deny what Claude asks for; it goes on without."""
 
-    def answer(_: "Approval") -> dict[str, Any]:
-        return {"decision": "deny"} | ({"message": message} if message else {})
+    def answer(_: "Approval") -> "Answer":
+        from jelmore.models import deny as denied
+
+        return denied(message)
 
     _answer(session, approval, answer, url, as_json)
 
 
 def _answer(
-    session: str, approval: str | None, answer: "Callable[[Approval], dict[str, Any]]", url: str | None, as_json: bool
+    session: str, approval: str | None, answer: "Callable[[Approval], Answer]", url: str | None, as_json: bool
 ) -> None:
-    from jelmore import runtime
-    from jelmore.console import hint, print_json
+    from jelmore.command import runtime
+    from jelmore.command.console import hint, print_json
+    from jelmore.command.tools import summary
     from jelmore.matching import find_approval
-    from jelmore.tools import summary
 
     with runtime.open_client(url) as client:
-        found = runtime.resolve(client, session)
-        asked = find_approval(approval, client.approvals(found.id), found.name)
+        found = client.find(session)
+        asked = find_approval(approval, found.approvals(), found.name)
         given = answer(asked)
-        client.answer(found.id, asked.approval_id, given)
+        found.answer(asked, given)
     if as_json:
-        print_json({"session_id": found.id, "approval_id": asked.approval_id, **given})
+        print_json({"session_id": found.id, "approval_id": asked.approval_id, **given.model_dump(exclude_none=True)})
         return
     what = summary(asked.tool_name, asked.input) if asked.kind == "approval" else f"the {asked.kind}"
-    hint(f"answered {what}: {given['decision']}; watch it: jelmore logs -f {found.name}")
+    hint(f"answered {what}: {given.decision}; watch it: jelmore logs -f {found.name}")

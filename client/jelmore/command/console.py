@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
-from jelmore.lines import Line
+from jelmore.command.lines import Line
 from jelmore.problems import JelmoreError
 from jelmore.text import clean
 

@@ -25,3 +25,8 @@ TimeoutOption = Annotated[
         "--timeout", metavar="SECONDS", min=0, help="With --wait or --follow: give up after so long (exit code 124)."
     ),
 ]
+NamespaceOption = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", metavar="NAME", help="In a cluster; without it, the one that Jelmore is in."),
+]
+LabelOption = Annotated[list[str] | None, typer.Option("--label", "-l", metavar="NAME=VALUE", help="May be repeated.")]

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from jelmore.options import JsonOption, SessionArgument, UrlOption
-from jelmore.problems import UsageProblem
+from jelmore.command.options import JsonOption, SessionArgument, UrlOption
+from jelmore.problems import InvalidRequest
 
 
 def logs(
@@ -22,16 +22,16 @@ def logs(
 
     With --json, one event a line.
     """
-    from jelmore import runtime
-    from jelmore.following import Form, print_log
+    from jelmore.command import runtime
+    from jelmore.command.following import Form, print_log
 
     if raw and as_json:
-        raise UsageProblem("--raw and --json: choose one")
+        raise InvalidRequest("--raw and --json: choose one")
     form = Form.RAW if raw else Form.JSON if as_json else Form.PEOPLE
     with runtime.open_client(url) as client:
-        found = runtime.resolve(client, session)
+        found = client.find(session)
         try:
-            print_log(client, found, after, form, follow)
+            print_log(found, after, form, follow)
         except KeyboardInterrupt:
             if not follow:
                 raise

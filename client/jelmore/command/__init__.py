@@ -1,0 +1,1 @@
+"""The `jelmore` command: its verbs, and how it prints."""

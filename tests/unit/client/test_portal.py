@@ -1,0 +1,106 @@
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Iterator
+from concurrent.futures import CancelledError
+
+import pytest
+
+from jelmore.portal import Portal
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    made = Portal()
+    yield made
+    made.close()
+    made.close()  # again, it does nothing
+    assert "jelmore" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_coroutine_runs_in_another_thread_and_its_outcome_comes_back(portal: Portal) -> None:
+    async def thread() -> str:
+        return threading.current_thread().name
+
+    async def fails() -> None:
+        raise KeyError("it")
+
+    assert portal.run(thread()) == "jelmore"
+    with pytest.raises(KeyError, match="it"):
+        portal.run(fails())
+
+
+def test_functions_of_the_caller_are_called_in_its_thread(portal: Portal) -> None:
+    def where(name: str) -> tuple[str, threading.Thread]:
+        return name, threading.current_thread()
+
+    def fails() -> None:
+        raise KeyError("mine")
+
+    name, thread = portal.run_calling(lambda calls: asked(calls.here(where)("x")))
+    assert (name, thread) == ("x", threading.current_thread())
+    with pytest.raises(KeyError, match="mine"):
+        portal.run_calling(lambda calls: asked(calls.here(fails)()))
+    with pytest.raises(TypeError):
+        portal.run_calling(lambda calls: asked(calls.here(where)()))  # type: ignore[call-arg]  # on purpose
+
+
+async def asked[T](call: Awaitable[T]) -> T:
+    return await call
+
+
+def test_ctrl_c_in_a_function_of_the_caller_cancels_what_waits_for_it(portal: Portal) -> None:
+    cancelled = threading.Event()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    async def waits(call: Awaitable[None]) -> None:
+        try:
+            await call
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        portal.run_calling(lambda calls: waits(calls.here(interrupted)()))
+    assert cancelled.wait(10)
+
+
+def test_items_come_one_by_one_and_a_loop_that_is_left_ends_what_makes_them(portal: Portal) -> None:
+    closed: list[bool] = []
+
+    async def count() -> AsyncGenerator[int]:
+        try:
+            for number in range(1, 10):
+                yield number
+        finally:
+            closed.append(True)
+
+    assert list(portal.iterate(count())) == list(range(1, 10))
+    following = portal.iterate(count())
+    assert next(following) == 1
+    following.close()
+    assert closed == [True, True]
+
+
+def test_what_still_runs_at_the_end_is_cancelled() -> None:
+    portal = Portal()
+    began, cancelled = threading.Event(), threading.Event()
+
+    async def waits() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    def run() -> None:
+        with pytest.raises(CancelledError):
+            portal.run(waits())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert began.wait(10)
+    portal.close()
+    thread.join(10)
+    assert cancelled.is_set()
