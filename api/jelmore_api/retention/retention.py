@@ -90,8 +90,7 @@ class Retention:
             if await self._store.get(key.session_id) is not None:
                 continue
             # The stream first: what PostgreSQL does not know is found by nobody.
-            for purge in purges.of_ended(key):
-                await self._stream.purge(purge)
+            await self._stream.forget(key)
             await self._store.clear(key)
             await self._rows.remove(key.session_id)
             _log.info("removed the log of a session that ended", extra={"session": key.session_id})

@@ -1,13 +1,16 @@
 """Taking messages out of the log's stream."""
 
+import contextlib
 from datetime import datetime
 
+import nats.js.errors
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from jelmore_api.persister.stream import COMPLETE_FROM
-from jelmore_api.retention.purges import Purge
-from jelmore_contract.subjects import STREAM, parse_subject
+from jelmore_api.retention.purges import Purge, of_ended
+from jelmore_contract.bus import consumer_name
+from jelmore_contract.subjects import STREAM, SessionKey, parse_subject
 
 #: Seconds: a purge goes through all blocks of the stream that hold its subjects.
 _TIMEOUT = 120.0
@@ -53,3 +56,10 @@ class LogStream:
     async def purge(self, purge: Purge) -> None:
         jetstream = self._client.jetstream(timeout=_TIMEOUT)
         await jetstream.purge_stream(STREAM, seq=purge.below or None, subject=purge.subject)
+
+    async def forget(self, key: SessionKey) -> None:
+        """Takes away everything of a session, with the consumer that a deletion without NATS left behind."""
+        for purge in of_ended(key):
+            await self.purge(purge)
+        with contextlib.suppress(nats.js.errors.NotFoundError):
+            await self._client.jetstream(timeout=_TIMEOUT).delete_consumer(STREAM, consumer_name(key))

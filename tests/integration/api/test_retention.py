@@ -6,12 +6,14 @@ from typing import Any
 import nats.js.errors
 import pytest
 from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from jelmore_api.persister.stream import COMPLETE_FROM
 from jelmore_api.resources.local import LocalStore
 from jelmore_api.retention.retention import Limits, Retention
 from jelmore_api.retention.rows import RetentionRepository
 from jelmore_api.retention.stream import LogStream
+from jelmore_contract.bus import consumer_name
 from jelmore_contract.report import ORIGIN, Report
 from jelmore_contract.states import Phase, SessionState
 from jelmore_contract.subjects import STREAM
@@ -105,6 +107,8 @@ async def test_the_log_of_a_session_goes_its_time_after_the_end(api: RunningApi,
     await retention(api, log=DAY).enforce(now + 2 * DAY)
     assert (await api.http.get(f"/api/v1/session/{session_id}")).status_code == 200, "its resource is still there"
 
+    left_behind = ConsumerConfig(durable_name=consumer_name(agent.key), ack_policy=AckPolicy.EXPLICIT)
+    await bus.jetstream().add_consumer(STREAM, left_behind)
     bucket = await bus.jetstream().key_value("jelmore_sessions")
     await bucket.delete(f"default.{session_id}.spec")
     await retention(api, log=DAY).enforce(now)
@@ -114,6 +118,8 @@ async def test_the_log_of_a_session_goes_its_time_after_the_end(api: RunningApi,
     assert (await api.http.get(f"/api/v1/session/{session_id}")).status_code == 404
     assert await counts(bus, agent) == {}
     assert await resource(bus, session_id) is None
+    with pytest.raises(nats.js.errors.NotFoundError):
+        await bus.jetstream().consumer_info(STREAM, consumer_name(agent.key))
     for table in ("events", "commands", "blobs", "inputs", "sessions"):
         left = await api.services.postgres.rows(f"SELECT 1 FROM {table} WHERE session_id = $1", session_id)
         assert left == [], table
