@@ -1,10 +1,23 @@
 """What an agent is told when it is started: one JSON file, written by whoever reconciles, read once. It holds no
-secret.
+secret. What of it can change while the agent runs comes as `configure` commands.
 """
 
 from typing import Any
 
 import msgspec
+
+
+class Live(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The settings that a running agent takes at once, whole: as its file had them, changed by `configure` commands.
+    Times are seconds.
+    """
+
+    model: str | None
+    permission_mode: str
+    approval_timeout: int
+    turn_timeout: int | None
+    on_interrupted: str
+    budget_usd: float | None
 
 
 class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -25,7 +38,10 @@ class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     claude_config_dir: str  # where the CLI keeps its transcripts
     claude_tmp: str  # where it keeps scratch files: each session its own, gone with the session
     approval_timeout: int  # seconds
+    turn_timeout: int | None = None  # seconds
     on_interrupted: str = "continue"
+    budget_usd: float | None = None  # of the whole session
+    budget_turns: int | None = None  # requests to the model in one turn
     trust_settings: bool = False
     query: str | None = None
     model: str | None = None
@@ -38,6 +54,10 @@ class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     commit_name: str | None = None
     commit_email: str | None = None
     attribution: bool = True
+
+    @property
+    def live(self) -> Live:
+        return Live(**{name: getattr(self, name) for name in Live.__struct_fields__})
 
 
 def read_config(body: bytes) -> AgentConfig:

@@ -1,7 +1,7 @@
 """Commands: what is asked of a session, as messages on `jelmore.command.<namespace>.<session_id>.<kind>`."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
 import msgspec
@@ -43,11 +43,22 @@ class AnswerCommand(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tr
     updated_permissions: list[dict[str, Any]] | None = None
 
 
-class ConfigureCommand(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Settings that the running CLI takes at once."""
+type _Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 
-    model: str | None = None
-    permission_mode: str | None = None
+
+class ConfigureCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """Settings that a running session takes at once; what is left out stays as it is, null is the default. Sent by
+    whoever reconciles when the agent's report and the resource's spec differ.
+    """
+
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
+    permission_mode: Literal["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    approval_timeout: _Seconds | msgspec.UnsetType = msgspec.UNSET
+    turn_timeout: _Seconds | msgspec.UnsetType | None = msgspec.UNSET
+    on_interrupted: Literal["continue", "wait"] | msgspec.UnsetType = msgspec.UNSET
+    budget_usd: Annotated[float, msgspec.Meta(ge=0)] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 type Command = InputCommand | InterruptCommand | AnswerCommand | ConfigureCommand

@@ -11,7 +11,9 @@ class ErrorReason(StrEnum):
     INTERRUPTED = "interrupted"  # the CLI was lost in the middle of a turn
     CLI_EXITED = "cli_exited"  # the CLI ended by itself, between turns
     CLI_FAILED = "cli_failed"  # the CLI cannot be started or kept running
-    TURN_FAILED = "turn_failed"  # the turn ended with an error of the model's API
+    TURN_FAILED = "turn_failed"  # the turn ended with an error of the model's API, or at budget.turns
+    TURN_TIMEOUT = "turn_timeout"  # the turn worked longer than lifecycle.turnTimeout
+    BUDGET = "budget"  # the turn ended because the session has used budget.usd
     COMMAND_REFUSED = "command_refused"  # a command on the bus was malformed or cannot be carried out
     WORKSPACE = "workspace"  # files or git cannot be followed fully
     DISK_FULL = "disk_full"  # the CLI is paused until there is room

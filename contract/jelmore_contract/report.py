@@ -7,6 +7,7 @@ writer: a stale last sequence there tells a zombie.
 
 import msgspec
 
+from jelmore_contract.agent_config import Live
 from jelmore_contract.states import Phase, SessionState, WaitingFor
 
 
@@ -68,4 +69,5 @@ class Report(msgspec.Struct, rename="camel", omit_defaults=True):
     usage: Usage = Usage()
     git: Git | None = None
     quota_resets_at: str | None = None
+    live: Live | None = None  # what the agent goes by; None of an agent that says nothing of it
     message: str | None = None

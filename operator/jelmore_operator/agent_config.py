@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from jelmore_contract.agent_config import AgentConfig
-from jelmore_contract.resource import ClaudeSession, seconds
+from jelmore_contract.resource import ClaudeSession
+from jelmore_operator.reconcile.live import live_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,10 @@ def agent_config(resource: ClaudeSession, nats_url: str, places: Places) -> Agen
         claude=places.claude,
         claude_config_dir=places.claude_config_dir,
         claude_tmp=places.claude_tmp,
-        approval_timeout=seconds(spec.approvals.timeout),
-        on_interrupted=spec.lifecycle.on_interrupted,
+        **msgspec.structs.asdict(live_settings(spec)),
+        budget_turns=spec.budget.turns,
         trust_settings=spec.workspace.trust_settings,
         query=spec.query,
-        model=spec.model,
-        permission_mode=spec.permission_mode,
         allowed_tools=spec.allowed_tools,
         disallowed_tools=spec.disallowed_tools,
         append_system_prompt=spec.append_system_prompt,

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from jelmore_agent.fold_state import FoldState
-from jelmore_contract.agent_config import AgentConfig
+from jelmore_contract.agent_config import AgentConfig, Live
 
 # Seen with the CLI 2.1.330; each is what a line of the session protocol depends on.
 _ENVIRONMENT = {
@@ -16,12 +16,16 @@ _ENVIRONMENT = {
 }
 
 
+_LEAST_BUDGET = 0.01  # US dollars; nothing at all would be no limit
+
+
 def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[str]:
     """The command line. `resume`: the conversation to go on with; None begins it under the session's own id."""
     argv = [config.claude, "-p", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]
     argv += ["--permission-prompt-tool", "stdio", "--replay-user-messages"]
     argv += ["--resume", resume] if resume else ["--session-id", config.session_id]
-    argv += ["--permission-mode", fold.permission_mode or config.permission_mode]
+    live = fold.live or config.live
+    argv += ["--permission-mode", live.permission_mode]
     if not config.trust_settings:
         # A repository's own settings can redirect credentials and run hooks; its CLAUDE.md is given back explicitly.
         argv += ["--setting-sources=", "--add-dir", config.workspace, "--strict-mcp-config"]
@@ -32,8 +36,10 @@ def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[
     if config.partial_messages:
         argv.append("--include-partial-messages")
     for option, value in (
-        ("--model", fold.model or config.model),
+        ("--model", live.model),
         ("--append-system-prompt", config.append_system_prompt),
+        ("--max-budget-usd", budget(fold, live, resume)),
+        ("--max-turns", str(config.budget_turns) if config.budget_turns else None),
     ):
         argv += [option, value] if value else []
     for option, rules in (("--allowedTools", config.allowed_tools), ("--disallowedTools", config.disallowed_tools)):
@@ -41,9 +47,19 @@ def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[
     return argv
 
 
-def environment(config: AgentConfig, resume: str | None) -> dict[str, str | None]:
+def budget(fold: FoldState, live: Live, resume: str | None) -> str | None:
+    """What the CLI may count up to. One that resumes counts on from what the conversation took so far, a new one from
+    nothing; what the session took beside it is taken off.
+    """
+    if live.budget_usd is None:
+        return None
+    counted = fold.cost_seen if resume else 0.0
+    return f"{max(live.budget_usd - (fold.usage.cost_usd - counted), _LEAST_BUDGET):.6f}"
+
+
+def environment(live: Live, config: AgentConfig, resume: str | None) -> dict[str, str | None]:
     """What is laid over the launcher's environment; None removes a name."""
-    continued = resume is not None and config.on_interrupted == "continue"
+    continued = resume is not None and live.on_interrupted == "continue"
     return {
         **_ENVIRONMENT,
         "CLAUDE_CONFIG_DIR": config.claude_config_dir,

@@ -9,14 +9,19 @@ from typing import Any
 
 import msgspec
 
+from jelmore_contract.agent_config import Live
+
 
 class RunStarted(msgspec.Struct, tag="run_started", tag_field="kind", omit_defaults=True):
-    """A run of the CLI is about to be started. `resume`: the conversation it goes on with; None for a new one."""
+    """A run of the CLI is about to be started. `resume`: the conversation it goes on with; None for a new one.
+    `budget_usd`: the session's, which this CLI is told.
+    """
 
     time: str
     run: int
     resume: str | None = None
     directory: str | None = None
+    budget_usd: float | None = None
 
 
 class RunExited(msgspec.Struct, tag="run_exited", tag_field="kind", omit_defaults=True):
@@ -31,6 +36,13 @@ class RunExited(msgspec.Struct, tag="run_exited", tag_field="kind", omit_default
     asked: bool = False
     lost: bool = False
     abandoned: bool = False
+
+
+class ConfigTaken(msgspec.Struct, tag="config", tag_field="kind"):
+    """The agent's file says something else than the one before."""
+
+    time: str
+    live: Live
 
 
 class CommandTaken(msgspec.Struct, tag="command", tag_field="kind", omit_defaults=True):
@@ -72,6 +84,24 @@ class ApprovalTimedOut(msgspec.Struct, tag="approval_timed_out", tag_field="kind
     approval_id: str
 
 
+class TurnClock(msgspec.Struct, tag="turn_clock", tag_field="kind"):
+    """Claude was seen to work on the turn, or to wait for somebody: the turn's time-out counts the time between."""
+
+    time: str
+    works: bool
+
+
+class TurnTimedOut(msgspec.Struct, tag="turn_timed_out", tag_field="kind"):
+    time: str
+    message: str
+
+
+class Retried(msgspec.Struct, tag="retried", tag_field="kind"):
+    """A session that was given up was started again."""
+
+    time: str
+
+
 class WorkspaceChanged(msgspec.Struct, tag="workspace", tag_field="kind"):
     """What the workspace's watcher found, whole and in its own shape (workspace/facts.py), and the turn that it
     belongs to.
@@ -106,11 +136,15 @@ class Ended(msgspec.Struct, tag="ended", tag_field="kind"):
 type Fact = (
     RunStarted
     | RunExited
+    | ConfigTaken
     | CommandTaken
     | QueryTaken
     | Written
     | ApprovalSeen
     | ApprovalTimedOut
+    | TurnClock
+    | TurnTimedOut
+    | Retried
     | WorkspaceChanged
     | Problem
     | GivenUp

@@ -1,11 +1,15 @@
 """The facts that the agent noted, folded: what each changes and leads to."""
 
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from jelmore_agent import facts, protocol
 from jelmore_agent.facts import Fact
-from jelmore_agent.fold_state import ANSWER, REFUSAL, FoldState
+from jelmore_agent.fold_state import ANSWER, REFUSAL, FoldState, TurnTime
 from jelmore_agent.protocol import Json
+from jelmore_contract.agent_config import Live
 from jelmore_contract.errors import ErrorReason
 from jelmore_contract.events import EventType
 from jelmore_contract.report import Git
@@ -13,6 +17,7 @@ from jelmore_contract.states import Decider, Decision, InputState, Phase, Sessio
 
 TIMED_OUT = "Nobody answered in time, so this was denied."
 # Operations of git that leave the checked-out commit where it is.
+_SIGKILL = 9
 _BESIDE_HEAD = ("branch", "fetch", "push", "tag", "stash")
 
 
@@ -25,6 +30,9 @@ def take_fact(fold: FoldState, fact: Fact) -> None:  # noqa: C901 - one case a k
             _run_exited(fold, fact)
         case facts.QueryTaken():
             _take_input(fold, fact.input_id, fact.content)
+        case facts.ConfigTaken():
+            fold.filed = fact.live
+            _configure(fold, fact.live, f"{protocol.OWN_REQUEST}config-{fact.time}")
         case facts.CommandTaken():
             fold.command_seq = max(fold.command_seq, fact.seq)
             _command(fold, fact)
@@ -35,6 +43,12 @@ def take_fact(fold: FoldState, fact: Fact) -> None:  # noqa: C901 - one case a k
                 approval.since = fact.time
         case facts.ApprovalTimedOut():
             _answer(fold, fact.approval_id, {"decision": "deny", "message": TIMED_OUT}, Decider.TIMEOUT)
+        case facts.TurnClock():
+            _turn_clock(fold.clock, fact)
+        case facts.TurnTimedOut():
+            _turn_timed_out(fold, fact)
+        case facts.Retried():
+            fold.phase, fold.failures, fold.message = Phase.STARTING, 0, None
         case facts.WorkspaceChanged():
             _workspace_changed(fold, fact)
         case facts.Problem():
@@ -50,6 +64,7 @@ def take_fact(fold: FoldState, fact: Fact) -> None:  # noqa: C901 - one case a k
 
 def _run_started(fold: FoldState, fact: facts.RunStarted) -> None:
     fold.run, fold.offset, fold.alive = fact.run, 0, True
+    fold.run_budget_usd, fold.clock = fact.budget_usd, TurnTime()
     fold.phase, fold.message = Phase.STARTING, None
     fold.in_turn = fold.requires_action = fold.interrupting = False
     fold.background_tasks = 0
@@ -105,19 +120,35 @@ def _command(fold: FoldState, fact: facts.CommandTaken) -> None:
     elif fact.command == "interrupt" and fold.alive:
         fold.requests[request_id] = {"subtype": "interrupt"}
         fold.interrupting = fold.state in (SessionState.ACTIVE, SessionState.WAITING_INPUT)
-    elif fact.command == "configure":
-        _configure(fold, payload, request_id)
+    elif fact.command == "configure" and fold.live is not None:
+        _configure(fold, msgspec.structs.replace(fold.live, **payload), request_id)
 
 
-def _configure(fold: FoldState, payload: Json, request_id: str) -> None:
-    for name, subtype, argument in (
-        ("model", "set_model", "model"),
-        ("permission_mode", "set_permission_mode", "mode"),
-    ):
-        if (value := payload.get(name)) is not None:
-            setattr(fold, name, value)
-            if fold.alive:
-                fold.requests[f"{request_id}-{name}"] = {"subtype": subtype, argument: value}
+def _configure(fold: FoldState, live: Live, request_id: str) -> None:
+    """What the CLI itself must know is told to one that runs; the next one is started with it."""
+    before, fold.live = fold.live, live
+    if not fold.alive or before is None:
+        return
+    if live.model != before.model:
+        fold.requests[f"{request_id}-model"] = {"subtype": "set_model", "model": live.model}
+    if live.permission_mode != before.permission_mode:
+        fold.requests[f"{request_id}-permission_mode"] = {
+            "subtype": "set_permission_mode",
+            "mode": live.permission_mode,
+        }
+
+
+def _turn_clock(clock: TurnTime, fact: facts.TurnClock) -> None:
+    if clock.since is not None:
+        since = datetime.fromisoformat(clock.since)
+        clock.worked += max(0.0, (datetime.fromisoformat(fact.time) - since).total_seconds())
+    clock.since = fact.time if fact.works else None
+
+
+def _turn_timed_out(fold: FoldState, fact: facts.TurnTimedOut) -> None:
+    fold.error(ErrorReason.TURN_TIMEOUT, fact.message)
+    fold.clock.over = fold.interrupting = True
+    fold.requests[f"{protocol.OWN_REQUEST}turn_timeout-{fact.time}"] = {"subtype": "interrupt"}
 
 
 def _answer(fold: FoldState, approval_id: str, given: Json, by: Decider) -> None:
@@ -159,6 +190,8 @@ def _pick(found: Json, names: tuple[str, ...]) -> Json:
 def _how(fact: facts.RunExited) -> str:
     if fact.lost:
         return "was lost with its launcher"
+    if fact.signal == _SIGKILL:
+        return "was killed (signal 9); where that was for want of memory, raise resources.limits.memory"
     if fact.signal is not None:
         return f"was ended by signal {fact.signal}"
     return f"exited with code {fact.code}"

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from jelmore_agent import protocol
-from jelmore_agent.fold_state import Approval, FoldState
+from jelmore_agent.fold_state import Approval, FoldState, TurnTime
 from jelmore_agent.protocol import Json
+from jelmore_contract.blocked import budget_message
 from jelmore_contract.errors import ErrorReason
 from jelmore_contract.events import EventType
 from jelmore_contract.report import Usage
@@ -46,6 +47,7 @@ def _on_state(fold: FoldState, frame: Json) -> None:
         fold.go(state)
         if state is SessionState.IDLE:
             fold.in_turn = fold.interrupting = False
+            fold.clock = TurnTime()
 
 
 def _on_init(fold: FoldState, frame: Json) -> None:
@@ -137,16 +139,27 @@ def _on_result(fold: FoldState, frame: Json) -> None:
     fold.emit(EventType.TURN_COMPLETED, payload)
     fold.failures = 0
     if failed and not (protocol.text(frame, "terminal_reason") or "").startswith("aborted"):
-        fold.error(ErrorReason.TURN_FAILED, said or "The turn ended with an error.")
+        reason, why = _failure(fold, payload["subtype"], said or _first_error(frame))
+        fold.error(reason, why)
         # The CLI itself goes on to say `cancelled`, as for a turn that was interrupted.
         for input_id in fold.inputs.in_state(InputState.STARTED):
-            fold.move_input(input_id, InputState.FAILED, said)
+            fold.move_input(input_id, InputState.FAILED, why)
+
+
+def _failure(fold: FoldState, subtype: str, said: str | None) -> tuple[ErrorReason, str]:
+    if subtype == "error_max_budget_usd" and fold.run_budget_usd is not None:
+        return ErrorReason.BUDGET, budget_message(fold.usage.cost_usd, fold.run_budget_usd)
+    return ErrorReason.TURN_FAILED, said or "The turn ended with an error."
+
+
+def _first_error(frame: Json) -> str | None:
+    return next((said for said in protocol.listing(frame, "errors") if isinstance(said, str)), None)
 
 
 def _on_rate_limit(fold: FoldState, frame: Json) -> None:
     info = protocol.mapping(frame, "rate_limit_info")
-    resets_at = info.get("resetsAt")
-    fold.quota_resets_at = str(resets_at) if resets_at is not None and info.get("status") == "rejected" else None
+    resets_at = protocol.moment(info, "resetsAt")
+    fold.quota_resets_at = resets_at if info.get("status") == "rejected" else None
     fold.emit(EventType.QUOTA, {"status": protocol.text(info, "status") or "", "resets_at": resets_at})
 
 

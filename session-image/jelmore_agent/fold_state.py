@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from jelmore_agent import protocol
 from jelmore_agent.inputs import Inputs
 from jelmore_agent.protocol import Json
+from jelmore_contract.agent_config import Live
+from jelmore_contract.blocked import over_budget
 from jelmore_contract.errors import ErrorReason
 from jelmore_contract.events import Encoding, EventType, encode_json
 from jelmore_contract.report import Cursor, Git, Report, Usage, Waiting
@@ -25,6 +27,15 @@ class Approval:
 
 
 @dataclass(slots=True)
+class TurnTime:
+    """How long the turn has been worked on: up to `since`, and since then, unless somebody is waited for."""
+
+    worked: float = 0.0  # seconds
+    since: str | None = None
+    over: bool = False  # the time-out was told
+
+
+@dataclass(slots=True)
 class FoldState:
     """Everything that the records tell. Fields named as in the report where they are in it."""
 
@@ -41,8 +52,9 @@ class FoldState:
     command_seq: int = 0
     claude_session_id: str | None = None
     current_directory: str | None = None
-    model: str | None = None  # set by `configure`
-    permission_mode: str | None = None
+    filed: Live | None = None  # as the agent's file has it
+    live: Live | None = None  # as `configure` has left it
+    run_budget_usd: float | None = None  # what the run's CLI was told
     usage: Usage = field(default_factory=Usage)
     cost_seen: float = 0.0  # what the CLI last counted
     git: Git | None = None
@@ -52,6 +64,7 @@ class FoldState:
     message: str | None = None
     requires_action: bool = False
     interrupting: bool = False  # an interrupt was asked for, and the turn is not over yet
+    clock: TurnTime = field(default_factory=TurnTime)
     inputs: Inputs = field(default_factory=Inputs)
     approvals: dict[str, Approval] = field(default_factory=dict)
     requests: dict[str, Json] = field(default_factory=dict)  # own control requests that are not answered yet
@@ -83,6 +96,7 @@ class FoldState:
             usage=self.usage,
             git=self.git,
             quota_resets_at=self.quota_resets_at,
+            live=self.live,
             message=self.message,
         )
 
@@ -98,9 +112,14 @@ class FoldState:
                 self.git,
                 self.quota_resets_at,
                 self.message,
+                self.live,
                 self.waiting(),
             ),
         )
+
+    @property
+    def over_budget(self) -> bool:
+        return self.live is not None and over_budget(self.usage.cost_usd, self.live.budget_usd)
 
     def waiting(self) -> Waiting | None:
         if self.state is not SessionState.WAITING_INPUT:

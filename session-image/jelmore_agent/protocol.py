@@ -6,11 +6,12 @@ is kept in the log like any other and simply means nothing here.
 """
 
 import json
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from jelmore_contract.events import Encoding, line_payload
+from jelmore_contract.events import Encoding, line_payload, rfc3339
 from jelmore_contract.states import WaitingFor
 
 type Json = dict[str, Any]  # Any: a JSON object of the CLI's, whose fields are checked where they are read
@@ -72,6 +73,18 @@ def listing(frame: Json | None, name: str) -> list[Any]:
 def number(frame: Json | None, name: str) -> float:
     value = (frame or {}).get(name)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+
+def moment(frame: Json | None, name: str) -> str | None:
+    """A field that should be a time, in seconds since 1970 or as a text, as RFC 3339; None where it is neither."""
+    value = (frame or {}).get(name)
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return rfc3339(datetime.fromtimestamp(value, UTC))
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return rfc3339(found) if found is not None and found.tzinfo is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class PermissionRequest(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from jelmore_agent import cli, facts, steering
+from jelmore_agent import cli, facts, next_action, steering
 from jelmore_agent.fold import Emitted, Fold
 from jelmore_agent.link.events import Disconnected, Disk, Exited, Hello, LinkEvent, Refused, Started, Stopping, Written
 from jelmore_agent.link.launcher_link import LauncherLink
@@ -71,7 +71,9 @@ class Session:
         self._around = surroundings
         self._folder = Path(config.folder)
         self._woken = asyncio.Event()
-        self._last: steering.Finish | steering.Leave | None = None  # what is left to do once the log has everything
+        self._last: next_action.Finish | next_action.Leave | None = (
+            None  # what is left to do once the log has everything
+        )
         self._leave_asked = False
         self._restoring = True
         self.fold = Fold(config.session_id)
@@ -112,6 +114,8 @@ class Session:
                 reader.close()
                 log.close()
         self._restoring = False
+        if self.fold.filed != self._config.live:
+            self.note(facts.ConfigTaken(now(), self._config.live), durable=True)
         query_id = query_input_id(self._config.session_id)
         if self._config.query is not None and query_id not in self.fold.inputs.states:
             self.note(facts.QueryTaken(now(), query_id, self._config.query), durable=True)
@@ -139,7 +143,7 @@ class Session:
                 self.view.leaving = True
             wake_at = self._act()
             if self._last is not None and self._publisher.empty:
-                if isinstance(self._last, steering.Finish):
+                if isinstance(self._last, next_action.Finish):
                     with contextlib.suppress(ConnectionError):
                         self._link.bye()
                 return
@@ -181,6 +185,7 @@ class Session:
                 view.connection_lost(datetime.now(UTC))
                 view.connected, view.running = True, said.run.number if said.run else None
                 view.exits = {seen.run: Exit(seen.run, seen.code, seen.signal, seen.stderr) for seen in said.exits}
+                view.fresh = not said.last_run
                 self._stopping(said.stopping)
             case Disconnected():
                 view.connection_lost(datetime.now(UTC))
@@ -259,13 +264,13 @@ class Session:
         wake_at: datetime | None = None
         for action in list(steering.decide(self._config, self.fold, self.view, datetime.now(UTC))):
             match action:
-                case steering.WakeAt():
+                case next_action.WakeAt():
                     wake_at = min(wake_at or action.moment, action.moment)
                     continue
-                case steering.Finish() | steering.Leave():
+                case next_action.Finish() | next_action.Leave():
                     self._last = action
                     continue
-                case steering.Note():
+                case next_action.Note():
                     if not self._noted(action):
                         continue
                 case _:
@@ -275,11 +280,11 @@ class Session:
                         self.view.connection_lost(datetime.now(UTC))
             # What was decided rests on what was: decide again.
             self._woken.set()
-            if isinstance(action, steering.Note | steering.Start):
+            if isinstance(action, next_action.Note | next_action.Start):
                 break
         return wake_at
 
-    def _noted(self, action: steering.Note) -> bool:
+    def _noted(self, action: next_action.Note) -> bool:
         if action.after_spool:
             if self._publisher.full:
                 return False
@@ -290,38 +295,40 @@ class Session:
         self.note(action.fact, durable=True)
         return True
 
-    def _tell_launcher(self, action: steering.Action) -> None:
+    def _tell_launcher(self, action: next_action.Action) -> None:
         view, run = self.view, self.fold.run
         match action:
-            case steering.Start():
+            case next_action.Start():
                 self._start(action)
-            case steering.Write():
+            case next_action.Write():
                 self._link.write(run, action.token, action.line)
                 view.in_flight.add(action.token)
-            case steering.CloseStdin():
+            case next_action.CloseStdin():
                 self._link.close_stdin(run)
-                view.closed = True
-            case steering.Signal():
+                view.closed_since = datetime.now(UTC)
+            case next_action.Signal():
                 self._link.signal(run, action.number)
                 view.signalled = action.number
-            case steering.Confirm():
+            case next_action.Confirm():
                 self._link.confirm(action.run)
                 view.exits.pop(action.run, None)
 
-    def _start(self, action: steering.Start) -> None:
-        resume = cli.conversation(self._config, self.fold)
+    def _start(self, action: next_action.Start) -> None:
+        resume, live = cli.conversation(self._config, self.fold), self.fold.live or self._config.live
         if not action.again:
             if self._reader.run != action.run:
                 self._reader.close()
                 self._facts.close()
                 self._open(action.run)
-            self.note(facts.RunStarted(now(), action.run, resume, self._config.workspace), durable=True)
+            started = facts.RunStarted(now(), action.run, resume, self._config.workspace, live.budget_usd)
+            self.note(started, durable=True)
         fd = os.open(spool_path(self._folder, action.run), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             argv = cli.arguments(self._config, self.fold, resume)
-            self.view.starting = action.run
+            self.view.starting, self.view.fresh = action.run, False
             self.view.in_flight.clear()
-            self.view.closed, self.view.signalled = False, None
-            self._link.start(action.run, argv, cli.environment(self._config, resume), self._config.workspace, fd)
+            self.view.closed_since, self.view.signalled = None, None
+            environment = cli.environment(live, self._config, resume)
+            self._link.start(action.run, argv, environment, self._config.workspace, fd)
         finally:
             os.close(fd)

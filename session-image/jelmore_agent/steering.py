@@ -10,7 +10,20 @@ from datetime import datetime, timedelta
 
 from jelmore_agent import facts, protocol
 from jelmore_agent.fold_state import ANSWER, REFUSAL, FoldState
-from jelmore_contract.agent_config import AgentConfig
+from jelmore_agent.next_action import (
+    Action,
+    CloseStdin,
+    Confirm,
+    Finish,
+    Leave,
+    Note,
+    Signal,
+    Start,
+    WakeAt,
+    Write,
+)
+from jelmore_agent.turn_time import time_out_turn
+from jelmore_contract.agent_config import AgentConfig, Live
 from jelmore_contract.events import rfc3339
 from jelmore_contract.states import Phase, SessionState
 
@@ -47,97 +60,49 @@ class View:
     disconnected_since: datetime | None = None
     starting: int | None = None  # the run that was asked for on this connection
     in_flight: set[str] = field(default_factory=set)  # tokens of lines on their way to the CLI
-    closed: bool = False  # stdin's end was asked for
+    closed_since: datetime | None = None  # stdin's end was asked for
     signalled: int | None = None
     leaving: bool = False  # this agent was told to end
+    fresh: bool = False  # the launcher has not run anything yet
 
     def connection_lost(self, now: datetime) -> None:
         self.connected, self.running, self.starting = False, None, None
         self.disconnected_since = now
         self.in_flight.clear()
-        self.closed, self.signalled = False, None
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Write a fact down. `after_spool`: read the spool to its end first."""
-
-    fact: facts.Fact
-    after_spool: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start the CLI for a run that is noted already (`again`) or is to be noted."""
-
-    run: int
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    token: str
-    line: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CloseStdin:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
-    run: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Everything is done: say goodbye to the launcher once the log has it all, and exit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """Exit once the log has what is on disk, without an end of the session."""
-
-
-@dataclass(frozen=True, slots=True)
-class WakeAt:
-    moment: datetime
-
-
-type Action = Note | Start | Write | CloseStdin | Signal | Confirm | Finish | Leave | WakeAt
+        self.closed_since, self.signalled = None, None
 
 
 def decide(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:
     """The next actions. Each changes the fold or the view, so that the decision taken again does not repeat it."""
+    live = fold.live or config.live
     if view.leaving and view.stopping_since is None:
         yield Leave()
         return
-    yield from _time_out(config, fold, now)
+    yield from _time_out(live, fold, now)
     if not view.connected:
-        yield from _alone(config, fold, view, now)
+        yield from _alone(live, fold, view, now)
         return
     yield from (Confirm(run) for run in view.exits if run < fold.run or (run == fold.run and not fold.alive))
-    if fold.alive and (ended := _ended(config, fold, view, now)) is not None:
+    if fold.alive and (ended := _ended(live, fold, view, now)) is not None:
         yield ended
     elif view.stopping_since is not None:
         yield from _stop(fold, view, now, view.stopping_since)
-    elif fold.phase is Phase.FAILED:
+    elif fold.phase is Phase.FAILED and not view.fresh:
         yield Finish()
+    elif fold.phase is Phase.FAILED:
+        yield Note(facts.Retried(rfc3339(now)))
     elif not fold.alive:
         yield _begin(fold, now)
     elif view.running is None and view.starting != fold.run:
         yield Start(fold.run, again=True)
+    elif view.running == fold.run and (view.closed_since is not None or _renews(fold, live)):
+        yield from _close(view, now, view.closed_since or now)
     elif view.running == fold.run:
+        yield from time_out_turn(live, fold, now)
         yield from _drive(fold, view)
 
 
-def _alone(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:
+def _alone(live: Live, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:
     """Without a launcher only an end that was asked for goes on: a launcher that was told to stop may be gone first.
     When this agent is told to end, too, it will not come back.
     """
@@ -149,7 +114,7 @@ def _alone(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> I
     elif now < gone_at and not view.leaving:
         yield WakeAt(gone_at)
     else:
-        cut = config.on_interrupted == "wait"
+        cut = live.on_interrupted == "wait"
         yield Note(facts.RunExited(rfc3339(now), lost=True, asked=True, abandoned=cut), after_spool=True)
 
 
@@ -159,20 +124,21 @@ def _end(fold: FoldState, now: datetime) -> Iterator[Action]:
     yield Finish()
 
 
-def _time_out(config: AgentConfig, fold: FoldState, now: datetime) -> Iterator[Action]:
+def _time_out(live: Live, fold: FoldState, now: datetime) -> Iterator[Action]:
     for approval_id, approval in fold.approvals.items():
         if approval.given is not None:
             continue
         if approval.since is None:
             yield Note(facts.ApprovalSeen(rfc3339(now), approval_id))
             continue
-        until = datetime.fromisoformat(approval.since) + timedelta(seconds=config.approval_timeout)
+        until = datetime.fromisoformat(approval.since) + timedelta(seconds=live.approval_timeout)
         yield Note(facts.ApprovalTimedOut(rfc3339(now), approval_id)) if now >= until else WakeAt(until)
 
 
-def _ended(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Action | None:
+def _ended(live: Live, fold: FoldState, view: View, now: datetime) -> Action | None:
     """The end of the run that is noted as alive, where the launcher tells of one."""
-    asked, cut = view.stopping_since is not None, config.on_interrupted == "wait"
+    asked = view.stopping_since is not None or view.closed_since is not None
+    cut = live.on_interrupted == "wait"
     if (seen := view.exits.get(fold.run)) is not None:
         fact = facts.RunExited(rfc3339(now), seen.code, seen.signal, seen.stderr, asked=asked, abandoned=cut)
         return Note(fact, after_spool=True)
@@ -211,8 +177,20 @@ def _drive(fold: FoldState, view: View) -> Iterator[Action]:
             if approval.given is not None:
                 response = protocol.permission_answer(approval.request.input, approval.given)
                 lines.append((ANSWER + approval_id, protocol.answer(approval_id, response)))
-        lines += [(input_id, protocol.user_message(input_id, content)) for input_id, content in fold.inputs.to_write()]
+        if not fold.over_budget:
+            waiting = fold.inputs.to_write()
+            lines += [(input_id, protocol.user_message(input_id, content)) for input_id, content in waiting]
     yield from (Write(token, line) for token, line in lines if token not in view.in_flight)
+
+
+def _renews(fold: FoldState, live: Live) -> bool:
+    """Whether another CLI has to take over: one that was told another budget cannot be told a new one. Between turns,
+    with nothing on its way to it.
+    """
+    if fold.run_budget_usd == live.budget_usd or fold.phase is not Phase.READY:
+        return False
+    quiet = fold.state is SessionState.IDLE and not fold.in_turn and not fold.background_tasks
+    return quiet and not fold.inputs.written & fold.inputs.contents.keys()
 
 
 def _stop(fold: FoldState, view: View, now: datetime, since: datetime) -> Iterator[Action]:
@@ -224,19 +202,29 @@ def _stop(fold: FoldState, view: View, now: datetime, since: datetime) -> Iterat
         return
     busy = fold.state in (SessionState.ACTIVE, SessionState.WAITING_INPUT)
     result_by = since + timedelta(seconds=_RESULT_LIMIT)
-    term_at = result_by + timedelta(seconds=_CLOSE_LIMIT)
-    kill_at = term_at + timedelta(seconds=_TERM_LIMIT)
+    kill_at = result_by + timedelta(seconds=_CLOSE_LIMIT + _TERM_LIMIT)
     cut_at = result_by if fold.interrupting else since + timedelta(seconds=_HEAR_LIMIT)
     if busy and now < cut_at:
         yield from _drive(fold, view)
         yield WakeAt(cut_at)
-    elif now >= kill_at:
-        yield from _signal_once(view, SIGKILL)
-    elif busy or now >= term_at:
+    elif busy and now < kill_at:
         yield from _signal_once(view, SIGTERM)
         yield WakeAt(kill_at)
     else:
-        if not view.closed:
+        yield from _close(view, now, result_by)
+
+
+def _close(view: View, now: datetime, since: datetime) -> Iterator[Action]:
+    """The end of a CLI that has nothing to do, by harder means as time goes on."""
+    term_at = since + timedelta(seconds=_CLOSE_LIMIT)
+    kill_at = term_at + timedelta(seconds=_TERM_LIMIT)
+    if now >= kill_at:
+        yield from _signal_once(view, SIGKILL)
+    elif now >= term_at:
+        yield from _signal_once(view, SIGTERM)
+        yield WakeAt(kill_at)
+    else:
+        if view.closed_since is None:
             yield CloseStdin()
         yield WakeAt(term_at)
 

@@ -19,6 +19,7 @@ from jelmore_api.sessions.labels import Labels
 from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import (
     Approvals,
+    Budget,
     Commits,
     Credentials,
     Git,
@@ -78,6 +79,10 @@ class LifecycleFields(Lifecycle):
     model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Lifecycle")
 
 
+class BudgetFields(Budget):
+    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Budget")
+
+
 class TolerationFields(Toleration):
     model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Toleration")
 
@@ -99,6 +104,7 @@ class SpecFields(SessionSpec):
     workspace: WorkspaceFields = Field(default_factory=WorkspaceFields)
     approvals: ApprovalsFields = Field(default_factory=ApprovalsFields)
     lifecycle: LifecycleFields = Field(default_factory=LifecycleFields)
+    budget: BudgetFields = Field(default_factory=BudgetFields)
     pod_template: PodTemplateFields = Field(default_factory=PodTemplateFields)
 
 

@@ -15,9 +15,10 @@ from jelmore_contract.resource.pod import (
     Storage,
     Toleration,
 )
-from jelmore_contract.resource.session import API_VERSION, DEFAULT_NAMESPACE, KIND, ClaudeSession, Metadata
+from jelmore_contract.resource.session import API_VERSION, DEFAULT_NAMESPACE, KIND, RETRY_AT, ClaudeSession, Metadata
 from jelmore_contract.resource.spec import (
     Approvals,
+    Budget,
     Lifecycle,
     OnInterrupted,
     PermissionMode,
@@ -37,8 +38,10 @@ __all__ = [
     "API_VERSION",
     "DEFAULT_NAMESPACE",
     "KIND",
+    "RETRY_AT",
     "Approvals",
     "Blocked",
+    "Budget",
     "ClaudeSession",
     "Commits",
     "Condition",

@@ -1,6 +1,6 @@
 """The resource whole: metadata, spec and status."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from jelmore_contract.resource.status import SessionStatus
 API_VERSION: Literal["jelmore.dev/v1alpha1"] = "jelmore.dev/v1alpha1"
 KIND: Literal["ClaudeSession"] = "ClaudeSession"
 DEFAULT_NAMESPACE = "default"
+#: Annotation: a failed session is tried again when this (RFC 3339) is later than its failure.
+RETRY_AT = "jelmore.dev/retry-at"
 
 
 class Metadata(ContractModel):
@@ -29,6 +31,15 @@ class Metadata(ContractModel):
     deletion_timestamp: datetime | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """When somebody asked for another try of the session; None for what is no time."""
+        try:
+            moment = datetime.fromisoformat(self.annotations.get(RETRY_AT, ""))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 class ClaudeSession(ContractModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from jelmore_contract.resource.fields import ContractModel, Duration, Rule, ToolRule
+from jelmore_contract.resource.fields import ContractModel, Duration, Rule, ToolRule, seconds
 from jelmore_contract.resource.git import Commits, Git
 from jelmore_contract.resource.pod import Credentials, PodTemplate, Resources, Storage
 
@@ -86,13 +86,57 @@ class Approvals(ContractModel):
     on_timeout: Literal["deny"] = Field("deny", description="What becomes of it when nobody answers.")
 
 
+def _takes_time(field: str) -> Rule:
+    return Rule(f"!has(self.{field}) || duration(self.{field}) > duration('0s')", "must be more than 0s", f".{field}")
+
+
 class Lifecycle(ContractModel):
     """When processes come and go."""
 
+    rules = (_takes_time("maxLifetime"), _takes_time("turnTimeout"))
+
+    hibernate_after: Duration = Field(
+        "1h", description="A session that was idle so long, with nothing open, goes on without processes; 0s: never."
+    )
+    max_lifetime: Duration | None = Field(
+        None, description="So long after its creation the session is terminated; never without it."
+    )
+    ttl_after_finished: Duration | None = Field(
+        None, description="So long after it was terminated or failed the resource is deleted; never without it."
+    )
+    turn_timeout: Duration | None = Field(
+        None,
+        description="A turn that works longer is interrupted, waiting for people not counted; never without it.",
+    )
     on_interrupted: OnInterrupted = Field(
         OnInterrupted.CONTINUE, description="A turn that was cut is continued by itself, or waits for the next input."
     )
     suspend: bool = Field(False, description="Keep the session without processes until this is false again.")
+
+    @field_validator("max_lifetime", "turn_timeout")
+    @classmethod
+    def _some_time(cls, duration: str | None) -> str | None:
+        if duration is not None and not seconds(duration):
+            raise ValueError("must be more than 0s")
+        return duration
+
+
+class Budget(ContractModel):
+    """What the session may take."""
+
+    usd: float | None = Field(
+        None,
+        ge=0.01,
+        le=1_000_000,
+        description="US dollars of the whole session, as Claude Code reckons them. What is beyond it waits until it is "
+        "raised; no limit without it.",
+    )
+    turns: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Requests to the model in one turn (Claude Code's --max-turns); no limit without it.",
+    )
 
 
 def _unchanged(field: str) -> str:
@@ -156,6 +200,7 @@ class SessionSpec(ContractModel):
         default_factory=Approvals, description="What happens to a question that nobody answers."
     )
     lifecycle: Lifecycle = Field(default_factory=Lifecycle, description="When processes come and go.")
+    budget: Budget = Field(default_factory=Budget, description="What the session may take.")
     resources: Resources = Field(
         default_factory=Resources, description="Of Claude's container, as Kubernetes has them."
     )

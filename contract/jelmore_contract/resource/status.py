@@ -30,7 +30,10 @@ class GitStatus(ContractModel):
 class Blocked(ContractModel):
     """What stands in the way of the next prompt, and until when."""
 
-    reason: str = Field(description="quota: the account's limit is reached.")
+    reason: str = Field(
+        description="budget: the session has used budget.usd, and goes on once that is raised. quota: the account's "
+        "limit is reached."
+    )
     until: datetime | None = Field(None, description="When it is over by itself.")
 
 

@@ -7,7 +7,8 @@ import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
 
-from jelmore_contract.commands import CommandKind
+from jelmore_contract.agent_config import Live
+from jelmore_contract.commands import CommandKind, decode_command
 from jelmore_contract.report import ORIGIN, Report
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import (
@@ -19,7 +20,7 @@ from jelmore_contract.subjects import (
 )
 from jelmore_operator.bus.connection import Bus
 from jelmore_operator.bus.follower import Feed, Follower
-from jelmore_operator.reconcile.observed import SeenInput, SeenReport
+from jelmore_operator.reconcile.observed import SeenConfigure, SeenInput, SeenReport
 
 #: Seconds until an agent that did not confirm a command gets it again. It holds one at a time: one that was handed to
 #: an agent which then died must not be overtaken by a later one.
@@ -37,10 +38,13 @@ class Log:
         self._on_change = on_change
         self._reports: dict[SessionKey, SeenReport] = {}
         self._inputs: dict[SessionKey, SeenInput] = {}
+        self._configures: dict[SessionKey, SeenConfigure] = {}
         inputs = Feed(STREAM, (f"jelmore.command.*.*.{CommandKind.INPUT}",), headers_only=True)
+        configures = Feed(STREAM, (f"jelmore.command.*.*.{CommandKind.CONFIGURE}",))
         self.followers = (
             Follower(Feed(STREAM, (ALL_REPORTS,)), self._take_report, lambda _: None),
             Follower(inputs, self._take_input, lambda _: None),
+            Follower(configures, self._take_configure, lambda _: None),
         )
 
     @property
@@ -54,7 +58,11 @@ class Log:
     def last_input(self, key: SessionKey) -> SeenInput | None:
         return self._inputs.get(key)
 
+    def last_configure(self, key: SessionKey) -> SeenConfigure | None:
+        return self._configures.get(key)
+
     def forget(self, key: SessionKey) -> None:
+        self._configures.pop(key, None)
         self._reports.pop(key, None)
         self._inputs.pop(key, None)
 
@@ -97,6 +105,18 @@ class Log:
             return False
         self._reports[key] = seen
         return True
+
+    def keep_configure(self, key: SessionKey, seen: SeenConfigure) -> None:
+        before = self._configures.get(key)
+        if before is None or before.seq < seen.seq:
+            self._configures[key] = seen
+            self._on_change(key, True)
+
+    def _take_configure(self, message: Msg) -> None:
+        _, command = decode_command(CommandKind.CONFIGURE, message.data)
+        settings = msgspec.to_builtins(command)
+        live = Live(**settings) if settings.keys() == set(Live.__struct_fields__) else None
+        self.keep_configure(parse_subject(message.subject).key, SeenConfigure(message.metadata.sequence.stream, live))
 
     def _take_input(self, message: Msg) -> None:
         key = parse_subject(message.subject).key

@@ -4,13 +4,17 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from uuid import uuid4
 
+import msgspec
 import nats.errors
 import nats.js.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from pydantic import ValidationError
 
+from jelmore_contract.agent_config import Live
 from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE, consumer_name
+from jelmore_contract.commands import CommandKind, ConfigureCommand, InterruptCommand, encode_command
 from jelmore_contract.events import (
     Created,
     EventType,
@@ -24,7 +28,7 @@ from jelmore_contract.events import (
 )
 from jelmore_contract.resource import ClaudeSession, SessionSpec
 from jelmore_contract.states import SessionState
-from jelmore_contract.subjects import STREAM, SessionKey, event_subject, session_commands
+from jelmore_contract.subjects import STREAM, SessionKey, command_subject, event_subject, session_commands
 from jelmore_operator.bus.connection import Bus
 from jelmore_operator.bus.log import key_of
 from jelmore_operator.reconcile.plan import PublishCreated, PublishSpecChanged, PublishState, PublishTerminated
@@ -169,6 +173,22 @@ class Teller:
         subject = event_subject(key_of(resource), event_type)
         headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(last_seq)}
         return (await self._bus.jetstream.publish(subject, event, headers=headers)).seq
+
+    async def interrupt(self, key: SessionKey) -> None:
+        """Asks the agent to stop the turn."""
+        await self._command(key, InterruptCommand(), {})
+
+    async def configure(self, key: SessionKey, live: Live, last_seq: int) -> int:
+        """The command's sequence. last_seq: of the last `configure`. Raises APIError when another came meanwhile."""
+        command = ConfigureCommand(**msgspec.structs.asdict(live))
+        return await self._command(key, command, {EXPECTED_LAST_SUBJECT_SEQUENCE: str(last_seq)})
+
+    async def _command(
+        self, key: SessionKey, command: InterruptCommand | ConfigureCommand, headers: dict[str, str]
+    ) -> int:
+        kind = CommandKind.INTERRUPT if isinstance(command, InterruptCommand) else CommandKind.CONFIGURE
+        body = encode_command(command, str(uuid4()), key.session_id, rfc3339(datetime.now(UTC)))
+        return (await self._bus.jetstream.publish(command_subject(key, kind), body, headers=headers)).seq
 
     async def add_consumer(self, key: SessionKey) -> None:
         """Where the session's agent gets its commands; nothing happens where it is there already."""

@@ -15,10 +15,12 @@ from jelmore_operator.reconcile.conditions import READY, find
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import (
     Action,
+    DeleteResource,
     KillRuntime,
     PublishState,
     PublishTerminated,
     StartRuntime,
+    StopReason,
     WriteStatus,
 )
 
@@ -42,8 +44,12 @@ def event_of(observed: Observed, action: Action) -> Happened | None:
             return Happened("Hibernated", message or "The pod is gone; workspace and conversation are kept.")
         case PublishState(to=SessionState.FAILED, message=message):
             return Happened("Failed", message or "The session cannot go on.", warning=True)
+        case PublishTerminated(reason=StopReason.MAX_LIFETIME):
+            return Happened("Terminated", "The session has reached its maxLifetime; its log stays readable.")
         case PublishTerminated():
             return Happened("Deleted", "The session ended; its log stays readable.")
+        case DeleteResource():
+            return Happened("Expired", "The session ended its ttlAfterFinished ago, and is deleted.")
         case KillRuntime() if observed.runtime.obstacle is not None:
             return Happened("Replaced", "The pod, which could not start, is made again of what the session says now.")
         case KillRuntime():

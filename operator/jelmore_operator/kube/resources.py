@@ -24,6 +24,13 @@ class Resources:
         if FINALIZER not in finalizers:
             await self._set_finalizers(resource, [*finalizers, FINALIZER])
 
+    async def delete(self, resource: ClaudeSession) -> None:
+        """As a person would: it goes once the finalizer does."""
+        document = self._store.document(resource)
+        left = await self._api.delete(SESSIONS, document) if document is not None else None
+        if left is not None and left.get("kind") == KIND:
+            self._store.sessions.put(left)
+
     async def release(self, resource: ClaudeSession) -> None:
         try:
             others = [name for name in self._finalizers(resource) if name != FINALIZER]

@@ -24,12 +24,15 @@ from jelmore_operator.kube.runtimes import Runtimes
 from jelmore_operator.kube.settings import OperatorSettings
 from jelmore_operator.kube.store import Store
 from jelmore_operator.queue import WorkQueue
-from jelmore_operator.reconcile.observed import Observed, Runtime
+from jelmore_operator.reconcile.observed import Observed, Runtime, SeenConfigure
 from jelmore_operator.reconcile.plan import (
     Action,
     CloneWorkspace,
     CloseCommands,
+    Configure,
+    DeleteResource,
     ForgetResource,
+    Interrupt,
     KillRuntime,
     PublishCreated,
     PublishSpecChanged,
@@ -76,6 +79,7 @@ class PodSessions:
             runtime=replace(runtime, spooled=report is not None and self._runtimes.has_disk(resource)),
             report=report,
             last_input=self._log.last_input(key),
+            last_configure=self._log.last_configure(key),
             durable=not resource.spec.workspace.storage.ephemeral,
             own_identity=self._settings.bus.identity is not None,
             announced=self._teller.announced(key),
@@ -114,6 +118,13 @@ class PodSessions:
                 await self._teller.tell(resource, action)
             case WriteStatus(status=status):
                 await self._resources.write_status(resource, status)
+            case Interrupt():
+                await self._teller.interrupt(key)
+            case Configure(live=live):
+                last = observed.last_configure.seq if observed.last_configure else 0
+                self._log.keep_configure(key, SeenConfigure(await self._teller.configure(key, live, last), live))
+            case DeleteResource():
+                await self._resources.delete(resource)
             case CloseCommands():
                 await self._teller.delete_consumer(key)
             case ForgetResource():

@@ -3,6 +3,9 @@
 import hashlib
 from pathlib import Path
 
+import msgspec
+
+from jelmore_contract.agent_config import Live, read_config
 from jelmore_contract.events import encode_json
 from jelmore_contract.resource import ClaudeSession
 from jelmore_operator.agent_config import Places, agent_config
@@ -34,7 +37,7 @@ def credentials_problem(settings: SupervisorSettings) -> str | None:
 
 
 def config_file(resource: ClaudeSession, settings: SupervisorSettings, folder: Folder) -> bytes:
-    """The file's text: equal texts mean that an agent need not be restarted."""
+    """The file's text."""
     places = Places(
         nats_credentials=str(folder.nats_credentials),
         folder=str(folder.spool),
@@ -49,4 +52,9 @@ def config_file(resource: ClaudeSession, settings: SupervisorSettings, folder: F
 
 
 def digest(config: bytes) -> str:
-    return hashlib.sha256(config).hexdigest()
+    """Of a file's text. Equal ones mean that an agent need not be restarted: what it takes from commands as well does
+    not count.
+    """
+    told = msgspec.structs.asdict(read_config(config))
+    kept = {name: value for name, value in told.items() if name not in Live.__struct_fields__}
+    return hashlib.sha256(encode_json(kept)).hexdigest()

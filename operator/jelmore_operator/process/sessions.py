@@ -13,12 +13,15 @@ from jelmore_operator.process.session_files import credentials_problem, workspac
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.process.store import Store
 from jelmore_operator.queue import WorkQueue
-from jelmore_operator.reconcile.observed import Observed
+from jelmore_operator.reconcile.observed import Observed, SeenConfigure
 from jelmore_operator.reconcile.plan import (
     Action,
     CloneWorkspace,
     CloseCommands,
+    Configure,
+    DeleteResource,
     ForgetResource,
+    Interrupt,
     KillRuntime,
     PublishCreated,
     PublishSpecChanged,
@@ -86,6 +89,7 @@ class ProcessSessions:
             runtime=seen,
             report=await self._log.report_now(resource, seen.agent),
             last_input=last_input,
+            last_configure=self._log.last_configure(key),
             shutdown_by=self.shutdown_by,
             workspace_problem=workspace_problem(resource),
             clone=runtime.cloning.observe(resource, last_input),
@@ -112,6 +116,13 @@ class ProcessSessions:
                 await self._teller.tell(resource, action)
             case WriteStatus(status=status):
                 await self._store.write_status(key, status)
+            case Interrupt():
+                await self._teller.interrupt(key)
+            case Configure(live=live):
+                last = observed.last_configure.seq if observed.last_configure else 0
+                self._log.keep_configure(key, SeenConfigure(await self._teller.configure(key, live, last), live))
+            case DeleteResource():
+                await self._store.delete(key)
             case CloseCommands():
                 await self._teller.delete_consumer(key)
             case ForgetResource():

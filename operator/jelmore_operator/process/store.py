@@ -2,13 +2,14 @@
 two keys.
 
 The API writes specs, the supervisor statuses: they meet only through the resource, as in a cluster. A
-deletion is a spec whose metadata carries `deletionTimestamp`; the supervisor takes both keys away when it
-is done.
+deletion is a spec whose metadata carries `deletionTimestamp`, whoever asked for it; the supervisor takes both keys
+away when it is done.
 """
 
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from nats.aio.msg import Msg
@@ -16,6 +17,7 @@ from nats.js.kv import KV_DEL, KV_MARKER_REASON, KV_OP
 from pydantic import ValidationError
 
 from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE
+from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import ClaudeSession, SessionStatus
 from jelmore_contract.subjects import BUCKET, SessionKey, spec_key, status_key
 from jelmore_operator.bus.connection import Bus
@@ -62,6 +64,19 @@ class Store:
         headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(known.revision if known else 0)}
         answer = await self._bus.jetstream.publish(_PREFIX + name, body, headers=headers)
         self._put(name, _Entry(answer.seq, document))
+
+    async def delete(self, key: SessionKey) -> None:
+        """Marks the resource as the API does. Raises nats.js.errors.APIError if somebody else wrote it since."""
+        known = self._entries.get(spec_key(key))
+        if known is None or known.value is None or known.value["metadata"].get("deletionTimestamp"):
+            return
+        metadata = known.value["metadata"]
+        marks = {"deletionTimestamp": rfc3339(datetime.now(UTC)), "generation": metadata["generation"] + 1}
+        document = {**known.value, "metadata": {**metadata, **marks}}
+        body = json.dumps(document, separators=(",", ":")).encode()
+        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(known.revision)}
+        answer = await self._bus.jetstream.publish(_PREFIX + spec_key(key), body, headers=headers)
+        self._put(spec_key(key), _Entry(answer.seq, document))
 
     async def forget(self, key: SessionKey) -> None:
         """Takes the resource away. The spec goes last: as long as it is there, this is done again."""

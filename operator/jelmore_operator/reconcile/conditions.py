@@ -18,6 +18,8 @@ BUS_IDENTITY = "BusIdentity"
 #: Only there while the session has failed; its time says since when, so that an input sent later counts as
 #: another try.
 STALLED = "Stalled"
+#: Only there once the session has been terminated; its time says since when.
+TERMINATED = "Terminated"
 
 
 _LONGEST = 4096
@@ -38,7 +40,7 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
     connected = runtime.agent and report is not None and report.phase in (Phase.STARTING, Phase.READY)
     own = observed.own_identity
     found = [
-        _condition(before, READY, ready, verdict.reason, "", now),
+        _condition(before, READY, ready, verdict.reason, "" if ready else verdict.message or "", now),
         _condition(before, AGENT_CONNECTED, connected, "Reporting" if connected else "NoAgent", "", now),
         _workspace(observed, now),
         _problem(before, CREDENTIALS_READY, observed.credentials_problem or _obstacle(observed, "credentials"), now),
@@ -48,6 +50,8 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
     if state is SessionState.FAILED:
         earlier = () if verdict.failed_anew else before
         found.append(_condition(earlier, STALLED, True, verdict.reason, verdict.message or "", now))
+    if state is SessionState.TERMINATED:
+        found.append(_condition(before, TERMINATED, True, verdict.reason, verdict.message or "", now))
     return found
 
 

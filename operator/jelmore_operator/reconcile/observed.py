@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from jelmore_contract.agent_config import Live
 from jelmore_contract.report import Report
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.states import Phase
@@ -23,6 +24,14 @@ class SeenInput:
 
     seq: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeenConfigure:
+    """The last `configure` command of the session; live: what it says, None where that is not all of it."""
+
+    seq: int
+    live: Live | None
 
 
 type ObstacleKind = Literal["credentials", "image", "scheduling", "workspace", "other"]
@@ -97,6 +106,7 @@ class Observed:
     runtime: Runtime = Runtime()
     report: SeenReport | None = None
     last_input: SeenInput | None = None
+    last_configure: SeenConfigure | None = None
     shutdown_by: datetime | None = None
     workspace_problem: str | None = None
     clone: Clone | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jelmore_contract.agent_config import Live
 from jelmore_contract.resource import SessionStatus
 from jelmore_contract.states import SessionState
 
@@ -13,6 +14,7 @@ class StopReason(StrEnum):
     HIBERNATED = "hibernated"
     SHUTDOWN = "shutdown"
     FAILED = "failed"
+    MAX_LIFETIME = "max_lifetime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,23 @@ class StopRuntime:
 @dataclass(frozen=True, slots=True)
 class KillRuntime:
     """Ends at once whatever is left of the runtime. The session's disk stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Asks the agent to stop the turn, so that it ends with its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Tells the agent the settings that it goes by from now on."""
+
+    live: Live
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteResource:
+    """Asks for the session's deletion, as a person would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,9 @@ type Action = (
     | CloneWorkspace
     | StopRuntime
     | KillRuntime
+    | Interrupt
+    | Configure
+    | DeleteResource
     | PublishCreated
     | PublishSpecChanged
     | PublishState
@@ -134,7 +156,7 @@ class Plan:
 class Verdict:
     """What one policy decides. state: None leaves it to the agent's report. failed_anew: it fails now, and
     was not failed before (or was tried again since). reason: one CamelCase word for the condition Ready.
-    insist: as in `Plan`.
+    insist: as in `Plan`. ends: the status tells of the end only after all else is done.
     """
 
     reason: str
@@ -144,3 +166,4 @@ class Verdict:
     requeue: float | None = None
     failed_anew: bool = False
     insist: bool = True
+    ends: bool = False

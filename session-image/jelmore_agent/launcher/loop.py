@@ -113,6 +113,7 @@ class Launcher:
                 "run": None if run is None else {"number": run.number, "pid": run.pid},
                 "exits": list(self._exits.values()),
                 "stopping": self._stop_asked is not None,
+                "last_run": self._last_run,
             }
         )
         if run is not None and run.paused:

@@ -30,6 +30,7 @@ class Hello(msgspec.Struct, tag_field="type", tag="hello", frozen=True):
     run: RunningCli | None
     exits: list[Exited]  # that no agent has confirmed
     stopping: bool
+    last_run: int = 0
 
     def __repr__(self) -> str:  # without the nonce
         return f"Hello(pid={self.pid}, run={self.run}, exits={self.exits}, stopping={self.stopping})"

@@ -204,7 +204,8 @@ async def test_a_missing_workspace_fails_until_it_is_there_and_asked_for(
         key = await supervised.create(workspace={"path": str(workspace)})
         status = await supervised.until_state(key, SessionState.FAILED)
         assert status.message == (
-            f"The workspace {workspace} does not exist: make it. Send an input to try again, or delete the session."
+            f"The workspace {workspace} does not exist: make it. "
+            "Then retry the session or send it an input; or delete it."
         )
         workspace.mkdir()
         await supervised.input(key, "now")

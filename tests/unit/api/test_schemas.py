@@ -32,7 +32,15 @@ FULL = {
         "retain": True,
     },
     "approvals": {"timeout": "5m", "on_timeout": "deny"},
-    "lifecycle": {"on_interrupted": "wait", "suspend": True},
+    "lifecycle": {
+        "hibernate_after": "2h",
+        "max_lifetime": "24h",
+        "ttl_after_finished": "0s",
+        "turn_timeout": "10m",
+        "on_interrupted": "wait",
+        "suspend": True,
+    },
+    "budget": {"usd": 0.5, "turns": 3},
     "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
     "pod_template": {
         "node_selector": {"a": "b"},

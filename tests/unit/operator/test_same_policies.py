@@ -86,7 +86,10 @@ SITUATIONS: dict[str, tuple[Situation, list[str]]] = {
         Situation(resource(SessionState.ACTIVE), report(state=SessionState.ACTIVE), starts=MANY),
         ["PublishState", "WriteStatus"],
     ),
-    "ended by itself": (Situation(resource(SessionState.IDLE), ENDED), ["WriteStatus", "StartRuntime"]),
+    "ended by itself": (
+        Situation(resource(SessionState.IDLE), ENDED),
+        ["PublishState", "WriteStatus", "StartRuntime"],
+    ),
     "sleeps, and an input comes": (
         Situation(resource(SessionState.HIBERNATED), ENDED, input_seq=20),
         ["PublishState", "WriteStatus", "StartRuntime"],

@@ -1,5 +1,5 @@
-"""Failure: a failed session rests until something about it changes: its spec, or an input that was sent
-after it failed.
+"""Failure: a failed session rests until something about it changes: its spec, an input that was sent after it failed,
+or an explicit wish for another try.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import StopReason, Verdict
 from jelmore_operator.reconcile.winding import wind_down
 
-ADVICE = "Send an input to try again, or delete the session."
+ADVICE = "Then retry the session or send it an input; or delete it."
 
 
 def failure(observed: Observed, now: datetime) -> Verdict | None:
@@ -40,6 +40,7 @@ def tried_again(observed: Observed) -> bool:
     if observed.resource.metadata.generation > status.observed_generation:
         return True
     stalled = find(status.conditions, STALLED)
-    if stalled is None or observed.last_input is None:
+    if stalled is None:
         return False
-    return observed.last_input.at > stalled.last_transition_time
+    wishes = (observed.resource.metadata.retry_at, observed.last_input.at if observed.last_input else None)
+    return any(wish is not None and wish > stalled.last_transition_time for wish in wishes)

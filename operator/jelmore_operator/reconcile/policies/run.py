@@ -5,6 +5,7 @@ from datetime import datetime
 
 from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile import backoff
+from jelmore_operator.reconcile.live import configured
 from jelmore_operator.reconcile.observed import Observed, Obstacle, Runtime
 from jelmore_operator.reconcile.plan import Action, KillRuntime, RestartAgent, StartRuntime, StopReason, Verdict
 from jelmore_operator.reconcile.policies.failure import ADVICE
@@ -25,7 +26,8 @@ def run(observed: Observed, now: datetime) -> Verdict:
         return _running(observed) if runtime.obstacle is None else _waiting(runtime, runtime.obstacle)
     fresh = not runtime.alive and (resting or _ended(observed) or not runtime.starts)
     start: Action = StartRuntime(fresh) if not runtime.launcher or _ended(observed) else RestartAgent(crashed=True)
-    state = SessionState.PENDING if resting else None
+    # An end that nobody here asked for, such as an eviction's, is told by nobody else.
+    state = SessionState.PENDING if resting or _ended(observed) else None
     if runtime.obstacle is not None:
         # The platform refused the last start; each try comes after a longer pause.
         return _kept(runtime.obstacle, (start,))
@@ -47,7 +49,9 @@ def _kept(obstacle: Obstacle, actions: tuple[Action, ...] = ()) -> Verdict:
 
 
 def _running(observed: Observed) -> Verdict:
-    actions = (RestartAgent(crashed=False),) if observed.runtime.agent_stale else ()
+    actions: tuple[Action, ...] = (
+        (RestartAgent(crashed=False),) if observed.runtime.agent_stale else configured(observed)
+    )
     report = observed.own_report
     ready = report is not None and report.phase is Phase.READY
     return Verdict("Ready" if ready else "Starting", actions)

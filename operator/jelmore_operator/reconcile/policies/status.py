@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from jelmore_contract.blocked import Block, blocked
 from jelmore_contract.report import Report
 from jelmore_contract.resource import Blocked, GitStatus, SessionStatus, UsageStatus, WaitingForStatus
 from jelmore_contract.states import Phase, SessionState
@@ -11,6 +12,8 @@ from jelmore_operator.reconcile.plan import Action, PublishCreated, PublishState
 from jelmore_operator.reconcile.policies.description import described
 
 _AT_REST = (SessionState.HIBERNATED, SessionState.FAILED)
+# An agent that was in one of these tells nothing of its next start.
+_SILENT = (*_AT_REST, SessionState.PENDING)
 
 
 def status(observed: Observed, verdict: Verdict, now: datetime) -> tuple[Action, ...]:
@@ -48,26 +51,34 @@ def _tells(observed: Observed, after: SessionState) -> bool:
     if after is before:
         return False
     last = observed.report.report.state if observed.report else SessionState.PENDING
-    silent = last in (SessionState.HIBERNATED, SessionState.PENDING)
-    return after in _AT_REST or (after is SessionState.PENDING and before in _AT_REST and silent)
+    return after in _AT_REST or (after is SessionState.PENDING and last in _SILENT)
 
 
 def mirror(observed: Observed, verdict: Verdict, now: datetime) -> SessionStatus:
     before = observed.resource.status
     own = observed.own_report
     state = verdict.state or _reported_state(own) or before.state
+    block = None if state is SessionState.TERMINATED else standing_in_the_way(observed, now)
+    said = verdict.message or (own.message if own else None) or (block.message if block else None)
     fields = before.model_copy(
         update={
             "state": state,
             "waiting_for": _waiting_for(own) if state is SessionState.WAITING_INPUT else None,
-            "blocked": None,
+            "blocked": Blocked(reason=block.reason, until=block.until) if block else None,
             "pod_name": observed.runtime.pod,
-            "message": cut(verdict.message or (own.message if own else None)),
+            "message": cut(said),
             "conditions": conditions(observed, verdict, state, now),
             "observed_generation": observed.resource.metadata.generation,
         }
     )
     return fields if observed.report is None else _with_figures(fields, observed.report.report)
+
+
+def standing_in_the_way(observed: Observed, now: datetime) -> Block | None:
+    if observed.report is None:
+        return None
+    report = observed.report.report
+    return blocked(report.usage.cost_usd, observed.resource.spec.budget.usd, report.quota_resets_at, now)
 
 
 def _reported_state(report: Report | None) -> SessionState | None:
@@ -85,7 +96,6 @@ def _waiting_for(report: Report | None) -> WaitingForStatus | None:
 
 def _with_figures(fields: SessionStatus, report: Report) -> SessionStatus:
     """What stays true of a session at rest too."""
-    quota = report.quota_resets_at
     usage, git, seen = report.usage, report.git, report.last_activity
     return fields.model_copy(
         update={
@@ -93,7 +103,6 @@ def _with_figures(fields: SessionStatus, report: Report) -> SessionStatus:
             "claude_session_id": report.claude_session_id,
             "current_directory": report.current_directory,
             "last_activity": datetime.fromisoformat(seen) if seen else fields.last_activity,
-            "blocked": Blocked(reason="quota", until=datetime.fromisoformat(quota)) if quota else None,
             "usage": UsageStatus(
                 cost_usd=usage.cost_usd,
                 input_tokens=usage.input_tokens,

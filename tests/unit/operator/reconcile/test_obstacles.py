@@ -36,7 +36,7 @@ def test_a_session_that_lacks_something_fails_with_what_to_do(seen: Observed, co
     assert isinstance(state, PublishState)
     assert state.to is SessionState.FAILED
     assert isinstance(write, WriteStatus)
-    assert write.status.message == f"{PROBLEM} Send an input to try again, or delete the session."
+    assert write.status.message == f"{PROBLEM} Then retry the session or send it an input; or delete it."
     assert {c.type: c.status for c in write.status.conditions}[condition] == "False"
 
 

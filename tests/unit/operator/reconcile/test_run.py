@@ -113,7 +113,7 @@ def test_a_crash_loop_fails_and_says_what_to_do(runtime: Runtime) -> None:
     assert verdict.failed_anew
     assert verdict.message == (
         "The session's processes ended by themselves 12 times within 5 minutes: see its logs. "
-        "Send an input to try again, or delete the session."
+        "Then retry the session or send it an input; or delete it."
     )
 
 

@@ -67,6 +67,33 @@ def test_everything_that_the_report_says_is_shown() -> None:
     }
 
 
+BLOCKED = [
+    (None, None, None, None),
+    (0.99, None, None, None),
+    (1.0, None, "budget", None),
+    (0.5, "2026-01-03T00:00:00Z", "quota", "2026-01-03T00:00:00+00:00"),
+    (1.0, "2026-01-03T00:00:00Z", "budget", None),
+    (0.5, "2026-01-02T03:04:05Z", None, None),
+    (0.5, "soon", None, None),
+]
+
+
+@pytest.mark.parametrize(("cost", "quota", "reason", "until"), BLOCKED)
+def test_what_stands_in_the_way(cost: float | None, quota: str | None, reason: str | None, until: str | None) -> None:
+    said = None if cost is None else report(usage=Usage(cost_usd=cost), quota_resets_at=quota)
+    seen = observed(resource(spec={"budget": {"usd": 1}}), said, runtime=RUNNING)
+    shown = mirror(seen, READY, NOW)
+    assert (shown.blocked.reason if shown.blocked else None) == reason
+    assert (shown.blocked.until.isoformat() if shown.blocked and shown.blocked.until else None) == until
+    if reason == "budget":
+        assert shown.message == (
+            "The session has used 1.00 of its budget of 1.00 US dollars. Raise budget.usd to go on; "
+            "inputs wait until then."
+        )
+    if reason == "quota":
+        assert decide(seen, NOW).requeue == 75355
+
+
 CONDITIONS: dict[str, tuple[Observed, Verdict, dict[str, str]]] = {
     "ready": (
         observed(resource(), report(), runtime=RUNNING),
@@ -151,7 +178,7 @@ TOLD: dict[str, tuple[Observed, Verdict, list[SessionState]]] = {
     "is tried again after its agent gave up": (
         observed(resource(SessionState.FAILED), GIVEN_UP, runtime=AT_REST),
         Verdict("Starting", state=SessionState.PENDING),
-        [],
+        [SessionState.PENDING],
     ),
     "fails": (
         observed(resource(SessionState.ACTIVE), report(state=SessionState.ACTIVE), runtime=RUNNING),

@@ -23,7 +23,10 @@ from jelmore_operator.reconcile.plan import (
     Action,
     CloneWorkspace,
     CloseCommands,
+    Configure,
+    DeleteResource,
     ForgetResource,
+    Interrupt,
     KillRuntime,
     PublishCreated,
     PublishSpecChanged,
@@ -62,7 +65,7 @@ class World:
         assert self.session is not None
         by = self.now + timedelta(seconds=20) if self.shutdown else None
         announced = "created" in self.events
-        return Observed(self.session, self.runtime, self.report, self.last_input, by, announced=announced)
+        return Observed(self.session, self.runtime, self.report, self.last_input, shutdown_by=by, announced=announced)
 
     def apply(self, action: Action) -> None:
         assert self.session is not None
@@ -70,8 +73,6 @@ class World:
             case PublishCreated():
                 if "created" not in self.events:
                     self.events.append("created")
-            case PublishSpecChanged():
-                raise AssertionError("nothing here changes a spec")
             case PublishState(to=to):
                 changes = [event for event in self.events if event not in ("created", "terminated")]
                 if not changes or changes[-1] != to:
@@ -87,8 +88,8 @@ class World:
             case ForgetResource():
                 assert not self.runtime.alive, "forgotten while something runs"
                 self.session = None
-            case CloneWorkspace():
-                raise AssertionError("there is nothing to clone")
+            case Interrupt() | Configure() | DeleteResource() | PublishSpecChanged() | CloneWorkspace():
+                raise AssertionError(f"nothing here asks for {action}")
             case _:
                 self.change_runtime(action)
 
