@@ -4,7 +4,7 @@ import json
 
 from aiohttp import web
 
-_TYPES = {404: "not_found_error", 502: "api_error", 504: "timeout_error"}
+_TYPES = {401: "authentication_error", 403: "permission_error", 502: "api_error", 504: "timeout_error"}
 
 
 def error(status: int, message: str) -> web.Response:

@@ -1,8 +1,9 @@
-"""What the proxy is told, by its environment. The token is in none of its messages."""
+"""What the proxy is told by its environment: whose token it adds, and where that lies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -17,19 +18,12 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
-    """Where all requests go, and with what. `url` ends without a slash."""
+class Settings:
+    """secret: where the Secret is mounted. url: where an API key goes; a gateway's own stands in its Secret."""
 
     kind: Kind
-    url: str
-    token: str = field(repr=False)
-
-    @property
-    def credential(self) -> tuple[str, str]:
-        """The header that carries the token."""
-        if self.kind is Kind.API_KEY:
-            return "x-api-key", self.token
-        return "Authorization", f"Bearer {self.token}"
+    secret: Path
+    url: str = ANTHROPIC
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -37,15 +31,21 @@ class Upstream:
         kind = environ.get("JELMORE_UPSTREAM_KIND", "")
         if kind not in tuple(Kind):
             raise ValueError(f"JELMORE_UPSTREAM_KIND must be one of {', '.join(Kind)}")
-        token = environ.get("JELMORE_UPSTREAM_TOKEN", "").strip()
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
-            raise ValueError("JELMORE_UPSTREAM_TOKEN must be the token, in one line: look into the session's Secret")
-        return cls(Kind(kind), _url(environ.get("JELMORE_UPSTREAM_URL", "").strip() or ANTHROPIC), token)
+        secret = Path(environ.get("JELMORE_UPSTREAM_SECRET", ""))
+        if not secret.is_absolute():
+            raise ValueError("JELMORE_UPSTREAM_SECRET must be the folder where the Secret is mounted")
+        url = environ.get("JELMORE_UPSTREAM_URL", "").strip() or ANTHROPIC
+        return cls(Kind(kind), secret, checked_url(url, "JELMORE_UPSTREAM_URL"))
 
 
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        raise ValueError("JELMORE_UPSTREAM_URL must be http(s)://host[:port][/path], and no more")
+def checked_url(text: str, name: str) -> str:
+    """Without a slash at its end. Raises ValueError that does not show the text, which may be a token."""
+    try:
+        parts = urlsplit(text)
+        plain = not (parts.query or parts.fragment or parts.username or parts.password)
+        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and plain and parts.port != 0
+    except ValueError:
+        fit = False
+    if not fit or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(f"{name} must be http(s)://host[:port][/path], and no more")
     return text.rstrip("/")

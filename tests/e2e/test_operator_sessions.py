@@ -13,8 +13,9 @@ type Kubectl = Callable[..., str]
 _READY = 60.0  # seconds: of a pod on a machine that does much else
 
 
-def make_credentials(kubectl: Kubectl, objects: Objects) -> None:
-    kubectl("-n", objects.namespace, "create", "secret", "generic", "claude-credentials", "--from-literal=oauthToken=x")
+def make_credentials(kubectl: Kubectl, objects: Objects, **values: str) -> None:
+    literals = [f"--from-literal={key}={value}" for key, value in (values or {"oauthToken": "x"}).items()]
+    kubectl("-n", objects.namespace, "create", "secret", "generic", "claude-credentials", *literals)
 
 
 def is_idle(objects: Objects, run: int = 1) -> bool:
@@ -36,18 +37,20 @@ async def test_from_a_create_to_a_session_that_is_ready_are_five_writes(
 
 
 @pytest.mark.real_cli
+@pytest.mark.parametrize(("kind", "keys"), [("oauthToken", ["oauthToken"]), ("gateway", ["token", "baseUrl"])])
 async def test_credentials_that_are_missing_are_told_and_waited_for(
-    session_operator: KubeOperator, objects: Objects, kubectl: Kubectl
+    session_operator: KubeOperator, objects: Objects, kubectl: Kubectl, kind: str, keys: list[str]
 ) -> None:
+    session_operator.environment["JELMORE_CREDENTIALS_KIND"] = kind
     await session_operator.start()
     kubectl("apply", "-f", "-", input=session_manifest(objects.namespace))
     await until(lambda: objects.conditions().get("CredentialsReady") == "False", _READY)
     status = objects.status()
     assert status["state"] == "pending"
-    command = f"kubectl -n {objects.namespace} create secret generic claude-credentials --from-literal=oauthToken="
+    command = f"kubectl -n {objects.namespace} create secret generic claude-credentials --from-literal={keys[0]}="
     assert command in status["message"]
     pod = objects.all("pods")[0]["metadata"]["uid"]
-    make_credentials(kubectl, objects)
+    make_credentials(kubectl, objects, **dict.fromkeys(keys, "http://x"))
     await until(lambda: is_idle(objects), _READY)
     assert objects.status().get("message") is None
     assert objects.conditions()["CredentialsReady"] == "True"

@@ -26,7 +26,11 @@ from tests.support.session_rig import Rig
 
 IMAGE = "docker.io/library/jelmore-session:test"
 CANARY = "canary-of-the-credentials"
-_KEYS = {CredentialsKind.OAUTH_TOKEN: "oauthToken", CredentialsKind.API_KEY: "apiKey"}
+_KEYS = {
+    CredentialsKind.OAUTH_TOKEN: "oauthToken",
+    CredentialsKind.API_KEY: "apiKey",
+    CredentialsKind.GATEWAY: "token",
+}
 
 
 @dataclass
@@ -50,9 +54,14 @@ class KubePod(Rig):
     def start_agent(self, *options: str) -> None:
         """With the pod."""
 
-    def start_launcher(self) -> None:
+    def put_credentials(self, token: str, base_url: str = "") -> None:
+        """base_url: of a gateway."""
+        given = {_KEYS[self.kind]: token} | ({"baseUrl": base_url} if self.kind is CredentialsKind.GATEWAY else {})
         own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "credentials"}}
-        self._apply({**own, "stringData": {_KEYS[self.kind]: CANARY}})
+        self._apply({**own, "stringData": given})
+
+    def start_launcher(self) -> None:
+        self.put_credentials(CANARY, self.model_url)
         bus = manifests.BusAccess(self.nats_url, (self.folder / "nats.creds").read_text(), self.nonce)
         self._apply(manifests.claim(self.resource, self._settings))
         self._apply(manifests.secret(self.resource, bus))

@@ -7,8 +7,9 @@ from jelmore_operator.kube.api import Document
 from jelmore_operator.kube.settings import PodSettings
 
 _ANTHROPIC = "https://api.anthropic.com"
-#: Where the sidecar's proxy listens, within the pod.
+#: Where the sidecar's proxy listens, within the pod, and where it tells its figures to whoever collects them.
 _PROXY = "http://127.0.0.1:8377"
+_PROXY_METRICS = {"name": "proxy-metrics", "containerPort": 8378}
 #: Claude Code wants a key before it calls a proxy; the proxy puts the real one in.
 _PLACEHOLDER = "placeholder"
 
@@ -21,6 +22,7 @@ _WORKSPACE = {"name": "session", "subPath": "workspace", "mountPath": "/workspac
 _HOME = {"name": "session", "subPath": "home", "mountPath": "/home/claude"}
 _RUN = {"name": "run", "mountPath": "/run/jelmore"}
 _SECRET = {"name": "secret", "mountPath": "/etc/jelmore", "readOnly": True}
+_UPSTREAM = {"name": "upstream", "mountPath": "/etc/jelmore-upstream", "readOnly": True}
 _TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - of the pod's own
 _PASSWD = {"name": "passwd", "subPath": "passwd", "mountPath": "/etc/passwd", "readOnly": True}
 
@@ -28,27 +30,56 @@ _LEAST = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64
 _AGENT = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 
 
-def prepare_container(settings: PodSettings) -> Document:
-    """Makes Claude's folders as Claude's user: git takes no worktree that belongs to another."""
+#: The keys of the Secret with the credentials, by kind.
+KEYS: dict[CredentialsKind, tuple[str, ...]] = {
+    CredentialsKind.OAUTH_TOKEN: ("oauthToken",),
+    CredentialsKind.API_KEY: ("apiKey",),
+    CredentialsKind.GATEWAY: ("token", "baseUrl"),
+}
+
+
+def prepare_container(settings: PodSettings, credentials: Credentials) -> Document:
+    """Makes Claude's folders as Claude's user: git takes no worktree that belongs to another.
+
+    The proxy's Secret is named here too, in the environment of a process that ends at once: what is missing there the
+    kubelet tells in the pod's status, and of a volume it does not.
+    """
     return {
         **_common(settings, "prepare"),
         "command": ["mkdir", "-p", "-m", "2770", "/volume/workspace", "/volume/home"],
+        "env": [
+            _from_secret(f"JELMORE_NEEDED_{key}", credentials.secret_name, key)
+            for key in (KEYS[credentials.kind] if _is_proxied(credentials) else ())
+        ],
         "resources": _LEAST,
         "volumeMounts": [{"name": "session", "mountPath": "/volume"}],
     }
+
+
+def upstream_volume(credentials: Credentials) -> list[Document]:
+    """The Secret as a volume, which the kubelet keeps up to date: an environment would be that of the pod's start."""
+    if not _is_proxied(credentials):
+        return []
+    items = [{"key": key, "path": key} for key in KEYS[credentials.kind]]
+    # Optional: see `prepare_container`. It is mounted whole, since what is mounted by subPath stays as it was.
+    secret = {"secretName": credentials.secret_name, "items": items, "optional": True, "defaultMode": 0o440}
+    return [{"name": _UPSTREAM["name"], "secret": secret}]
 
 
 def agent_container(settings: PodSettings, credentials: Credentials, user: int) -> Document:
     """The sidecar: started before Claude's container, ended after it."""
     container = _common(settings, "agent")
     container["securityContext"]["runAsUser"] = user
+    mounts = [_SPOOL, {**_WORKSPACE, "readOnly": True}, {**_HOME, "readOnly": True}, _RUN, _SECRET]
+    proxied = _is_proxied(credentials)
     return {
         **container,
         "restartPolicy": "Always",
         "command": ["/usr/local/bin/jelmore-agent"],
-        "env": _proxy_environment(settings, credentials),
+        "env": _proxy_environment(settings, credentials) if proxied else [],
+        "ports": [_PROXY_METRICS] if proxied else [],
         "resources": _AGENT,
-        "volumeMounts": [_SPOOL, {**_WORKSPACE, "readOnly": True}, {**_HOME, "readOnly": True}, _RUN, _SECRET],
+        "volumeMounts": [*mounts, _UPSTREAM] if proxied else mounts,
     }
 
 
@@ -82,18 +113,16 @@ def _common(settings: PodSettings, name: str) -> Document:
     }
 
 
+def _is_proxied(credentials: Credentials) -> bool:
+    """An OAuth token goes to Claude Code and nowhere else."""
+    return credentials.kind is not CredentialsKind.OAUTH_TOKEN
+
+
 def _proxy_environment(settings: PodSettings, credentials: Credentials) -> list[Document]:
-    """What the proxy needs; nothing where there is none, since an OAuth token goes to Claude Code and nowhere else."""
-    name, kind = credentials.secret_name, credentials.kind
-    if kind is CredentialsKind.OAUTH_TOKEN:
-        return []
-    if kind is CredentialsKind.API_KEY:
-        token = _from_secret("JELMORE_UPSTREAM_TOKEN", name, "apiKey")
-        url: Document = {"name": "JELMORE_UPSTREAM_URL", "value": settings.anthropic_base_url or _ANTHROPIC}
-    else:
-        token = _from_secret("JELMORE_UPSTREAM_TOKEN", name, "token")
-        url = _from_secret("JELMORE_UPSTREAM_URL", name, "baseUrl")
-    return [{"name": "JELMORE_UPSTREAM_KIND", "value": str(kind)}, token, url]
+    given = {"JELMORE_UPSTREAM_KIND": str(credentials.kind), "JELMORE_UPSTREAM_SECRET": str(_UPSTREAM["mountPath"])}
+    if credentials.kind is CredentialsKind.API_KEY:
+        given["JELMORE_UPSTREAM_URL"] = settings.anthropic_base_url or _ANTHROPIC
+    return [{"name": name, "value": value} for name, value in given.items()]
 
 
 def _model_environment(settings: PodSettings, credentials: Credentials) -> list[Document]:

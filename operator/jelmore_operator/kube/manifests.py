@@ -10,7 +10,13 @@ from jelmore_contract.events import encode_json
 from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credentials
 from jelmore_operator.agent_config import Places, agent_config
 from jelmore_operator.kube.api import Document
-from jelmore_operator.kube.containers import SOCKET, agent_container, claude_container, prepare_container
+from jelmore_operator.kube.containers import (
+    SOCKET,
+    agent_container,
+    claude_container,
+    prepare_container,
+    upstream_volume,
+)
 from jelmore_operator.kube.names import MADE_OF, PASSWD, labels, object_name
 from jelmore_operator.kube.pods import Record
 from jelmore_operator.kube.settings import PodSettings, Users
@@ -116,7 +122,7 @@ def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "initContainers": [
-            prepare_container(settings),
+            prepare_container(settings, credentials),
             agent_container(settings, credentials, pair.agent),
         ],
         "containers": [claude_container(settings, credentials, own_secret, resource.spec.resources)],
@@ -126,6 +132,7 @@ def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
             {"name": "tmp", "emptyDir": {}},
             {"name": "passwd", "downwardAPI": {"items": [{"path": "passwd", "fieldRef": _PASSWD_FIELD}]}},
             {"name": "secret", "secret": {"secretName": own_secret, "defaultMode": 0o440}},
+            *upstream_volume(credentials),
         ],
         **_pull_secrets(settings),
         **_placement(resource),

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from jelmore_contract.resource import Credentials, CredentialsKind
+from jelmore_contract.resource import Credentials
 from jelmore_operator.kube.api import Document
+from jelmore_operator.kube.containers import KEYS
 from jelmore_operator.reconcile.observed import Obstacle
 
 #: Seconds for the scheduler, and for a volume to be made, before their absence is worth a word: most come by then.
@@ -19,12 +20,6 @@ UNENDING = 90.0
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
 _LONGEST = 2000
-
-KEYS: dict[CredentialsKind, tuple[str, ...]] = {
-    CredentialsKind.OAUTH_TOKEN: ("oauthToken",),
-    CredentialsKind.API_KEY: ("apiKey",),
-    CredentialsKind.GATEWAY: ("token", "baseUrl"),
-}
 
 
 class Place(NamedTuple):

@@ -4,6 +4,7 @@ The kubelet waits minutes before it starts a container again that died a few tim
 says nothing; so this process, which is too small to die, starts the agent again at once. Where the session's model is
 paid by an API key or through a gateway (JELMORE_UPSTREAM_KIND), it runs `jelmore_proxy` as well, and holds the socket
 on which that listens: what Claude runs shares this loopback, and could else take the port while the proxy is replaced.
+The same goes for the port on which the proxy tells its figures.
 
 SIGTERM: the agent publishes what is on disk, for at most `LIMIT` seconds, then all ends. Standard library only.
 """
@@ -13,13 +14,16 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from jelmore_agent import stderr_log
 from jelmore_agent.parent.child import Child
 
-#: Where the CLI finds the proxy.
-PROXY_ADDRESS = ("127.0.0.1", 8377)
+type Address = tuple[str, int]
+
+#: Where the CLI finds the proxy, and whoever collects figures the proxy's; "" is every address of the pod.
+PROXY_ADDRESSES: tuple[Address, Address] = (("127.0.0.1", 8377), ("", 8378))
 
 #: Seconds; a pod's grace period leaves no more when its CLI took its time to end.
 LIMIT = 20.0
@@ -32,14 +36,13 @@ _UPSTREAM = "JELMORE_UPSTREAM_"
 class Parent:
     """`limit`: seconds that the agent may take to publish the rest."""
 
-    def __init__(self, config: str, proxy_address: tuple[str, int], limit: float) -> None:
+    def __init__(self, config: str, proxy_addresses: Sequence[Address], limit: float) -> None:
         plain = {name: value for name, value in os.environ.items() if not name.startswith(_UPSTREAM)}
         self._agent = Child("jelmore_agent.main", ["--drain", config], plain)
         proxied = f"{_UPSTREAM}KIND" in os.environ
-        self._proxy = Child("jelmore_proxy", ["3"], os.environ) if proxied else None
-        self._proxy_address = proxy_address
+        self._proxy = Child("jelmore_proxy", [], os.environ) if proxied else None
+        self._listeners: dict[Address, socket.socket | None] = dict.fromkeys(proxy_addresses)
         self._limit = limit
-        self._listener: socket.socket | None = None
         self._stop_at: float | None = None  # when the agent's time is over
 
     def run(self) -> int:
@@ -69,25 +72,27 @@ class Parent:
                 self._agent.send(signal.SIGKILL)
                 return None
             return left
-        waits = [self._look_after_child(self._agent, None)]
+        waits = [self._look_after_child(self._agent)]
         if self._proxy is not None:
-            listener = self._listen()
-            waits.append(_RETRY if listener is None else self._look_after_child(self._proxy, listener.fileno()))
+            sockets = self._listen()
+            waits.append(self._look_after_child(self._proxy, sockets) if sockets else _RETRY)
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _look_after_child(self, child: Child, descriptor: int | None) -> float | None:
+    def _look_after_child(self, child: Child, descriptors: Sequence[int] = ()) -> float | None:
         if child.wait() == 0:
-            child.start(descriptor)
+            child.start(descriptors)
         return child.wait()
 
-    def _listen(self) -> socket.socket | None:
-        """None while something else of the pod has the port."""
-        if self._listener is None:
-            try:
-                self._listener = socket.create_server(self._proxy_address, backlog=128)
-            except OSError as error:
-                stderr_log.log("parent", "proxy's port", error=str(error))
-        return self._listener
+    def _listen(self) -> list[int]:
+        """The descriptors of the proxy's sockets; none while something else of the pod has one of its ports."""
+        for address, listener in self._listeners.items():
+            if listener is None:
+                try:
+                    self._listeners[address] = _listening(address)
+                except OSError as error:
+                    stderr_log.log("parent", "proxy's port", port=address[1], error=str(error))
+        there = [listener.fileno() for listener in self._listeners.values() if listener is not None]
+        return there if len(there) == len(self._listeners) else []
 
     def _stop(self) -> None:
         if self._stop_at is None:
@@ -96,11 +101,18 @@ class Parent:
             self._agent.send(signal.SIGTERM)
 
 
+def _listening(address: Address) -> socket.socket:
+    """Raises OSError."""
+    if address[0] == "" and socket.has_dualstack_ipv6():
+        return socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(address, backlog=128)
+
+
 def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m jelmore_agent.parent CONFIG", file=sys.stderr)
         return 2
-    return Parent(sys.argv[1], PROXY_ADDRESS, LIMIT).run()
+    return Parent(sys.argv[1], PROXY_ADDRESSES, LIMIT).run()
 
 
 if __name__ == "__main__":

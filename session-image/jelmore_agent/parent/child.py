@@ -27,12 +27,14 @@ class Child:
         """Seconds until it is to be started; None while it runs."""
         return None if self.pid is not None else max(0.0, self._due - time.monotonic())
 
-    def start(self, descriptor: int | None) -> None:
-        """`descriptor`: what it gets as number 3."""
-        passed = [] if descriptor is None else [(os.POSIX_SPAWN_DUP2, descriptor, 3)]
+    def start(self, descriptors: Sequence[int] = ()) -> None:
+        """`descriptors`: what it inherits, and is told the numbers of as its last arguments."""
+        # Onto itself: it stays open in the child, and only there.
+        passed = [(os.POSIX_SPAWN_DUP2, number, number) for number in descriptors]
+        argv = [*self._argv, *map(str, descriptors)]
         self._started = time.monotonic()
         try:
-            self.pid = os.posix_spawn(self._argv[0], self._argv, self._env, file_actions=passed, setsigmask=())
+            self.pid = os.posix_spawn(argv[0], argv, self._env, file_actions=passed, setsigmask=())
         except OSError as error:  # a moment's want of memory or processes
             stderr_log.log("parent", "child not started", child=self._module, error=str(error))
             self.ended(error.errno or 1)

@@ -24,7 +24,8 @@ from tests.support.session_rig import MakeRig, Rig
 PROGRAM = """
 import sys
 from jelmore_agent.parent.__main__ import Parent
-sys.exit(Parent(sys.argv[1], ("127.0.0.1", int(sys.argv[2])), float(sys.argv[3])).run())
+addresses = [("127.0.0.1", int(sys.argv[2])), ("", int(sys.argv[3]))]
+sys.exit(Parent(sys.argv[1], addresses, float(sys.argv[4])).run())
 """
 
 
@@ -37,13 +38,14 @@ def free_port() -> int:
 class ParentProcess:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
+        self.metrics_port = free_port()
         self._log = folder / "parent.log"
         self.process: psutil.Popen | None = None
 
     def start(self, config: Path, limit: float = 20, env: dict[str, str] | None = None) -> None:
         with self._log.open("ab") as out:
             self.process = psutil.Popen(
-                [sys.executable, "-c", PROGRAM, str(config), str(self.port), str(limit)],
+                [sys.executable, "-c", PROGRAM, str(config), str(self.port), str(self.metrics_port), str(limit)],
                 env={"PATH": os.environ["PATH"], **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -168,17 +170,27 @@ async def test_an_agent_that_cannot_publish_is_not_waited_for_without_end(
         assert await parent.stopped() == 1
 
 
-async def test_the_proxy_s_port_is_held_while_the_proxy_is_replaced(parent: ParentProcess, tmp_path: Path) -> None:
-    taken = socket.create_server(("127.0.0.1", parent.port))
-    upstream = {"JELMORE_UPSTREAM_KIND": "apiKey", "JELMORE_UPSTREAM_TOKEN": KEY}
-    parent.start(tmp_path / "missing.json", env=upstream | {"JELMORE_UPSTREAM_URL": "http://127.0.0.1:9"})
-    await until(lambda: parent.told("proxy's port"))
-    taken.close()
+async def test_the_proxy_s_ports_are_held_while_the_proxy_is_replaced(parent: ParentProcess, tmp_path: Path) -> None:
+    taken = [socket.create_server(("127.0.0.1", parent.port)), socket.create_server(("", parent.metrics_port))]
+    (tmp_path / "apiKey").write_text(KEY)
+    upstream = {"KIND": "apiKey", "SECRET": str(tmp_path), "URL": "http://127.0.0.1:9"}
+    parent.start(tmp_path / "missing.json", env={f"JELMORE_UPSTREAM_{name}": value for name, value in upstream.items()})
+    # One after the other, the second of them first.
+    await until(lambda: {line["port"] for line in parent.told("proxy's port")} == {parent.port, parent.metrics_port})
+    taken[1].close()
+    await until(lambda: parent.told("proxy's port")[-1]["port"] == parent.port)
+    assert parent.child("jelmore_proxy") is None
+    taken[0].close()
     first = await parent.another("jelmore_proxy")
     assert not [name for name in await parent.environ("jelmore_agent.main") if name.startswith("JELMORE_UPSTREAM_")]
     first.kill()
-    async with ClientSession() as session, session.post(f"http://127.0.0.1:{parent.port}/v1/messages") as response:
-        assert response.status == 502
+    async with ClientSession() as session:
+        async with session.post(f"http://127.0.0.1:{parent.port}/v1/messages") as response:
+            assert response.status == 502
+        for address in ("127.0.0.1", "[::1]"):
+            async with session.get(f"http://{address}:{parent.metrics_port}/metrics") as response:
+                assert 'jelmore_proxy_requests_total{by="proxy",status="5xx"} 1.0' in await response.text()
     assert parent.child("jelmore_proxy") != first
-    with pytest.raises(OSError, match="in use"):
-        socket.create_server(("127.0.0.1", parent.port))
+    for taken_again in (("127.0.0.1", parent.port), ("", parent.metrics_port)):
+        with pytest.raises(OSError, match="in use"):
+            socket.create_server(taken_again)

@@ -186,7 +186,7 @@ KINDS: dict[str, tuple[CredentialsKind, str, dict[str, str], dict[str, str]]] = 
         {"ANTHROPIC_BASE_URL": PROXY, "ANTHROPIC_API_KEY": "placeholder"},
         {
             "JELMORE_UPSTREAM_KIND": "apiKey",
-            "JELMORE_UPSTREAM_TOKEN": "keys/apiKey",
+            "JELMORE_UPSTREAM_SECRET": "/etc/jelmore-upstream",
             "JELMORE_UPSTREAM_URL": "https://api.anthropic.com",
         },
     ),
@@ -196,7 +196,7 @@ KINDS: dict[str, tuple[CredentialsKind, str, dict[str, str], dict[str, str]]] = 
         {"ANTHROPIC_BASE_URL": PROXY, "ANTHROPIC_API_KEY": "placeholder"},
         {
             "JELMORE_UPSTREAM_KIND": "apiKey",
-            "JELMORE_UPSTREAM_TOKEN": "keys/apiKey",
+            "JELMORE_UPSTREAM_SECRET": "/etc/jelmore-upstream",
             "JELMORE_UPSTREAM_URL": "http://m",
         },
     ),
@@ -206,8 +206,7 @@ KINDS: dict[str, tuple[CredentialsKind, str, dict[str, str], dict[str, str]]] = 
         {"ANTHROPIC_BASE_URL": PROXY, "ANTHROPIC_AUTH_TOKEN": "placeholder"},
         {
             "JELMORE_UPSTREAM_KIND": "gateway",
-            "JELMORE_UPSTREAM_TOKEN": "keys/token",
-            "JELMORE_UPSTREAM_URL": "keys/baseUrl",
+            "JELMORE_UPSTREAM_SECRET": "/etc/jelmore-upstream",
         },
     ),
 }
@@ -220,12 +219,34 @@ def test_credentials_reach_the_one_container_that_uses_them(case: str) -> None:
     found = containers(pod(credentials=credentials, anthropic_base_url=base))
     assert environment(found["claude"]) == OWN | claude
     assert environment(found["agent"]) == agent
-    assert "env" not in found["prepare"]
+    mounted = [name for name, each in found.items() if "upstream" in {m["name"] for m in each["volumeMounts"]}]
+    assert mounted == (["agent"] if agent else [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        (CredentialsKind.OAUTH_TOKEN, []),
+        (CredentialsKind.API_KEY, ["apiKey"]),
+        (CredentialsKind.GATEWAY, ["token", "baseUrl"]),
+    ],
+)
+def test_the_proxy_s_secret_is_a_volume_that_is_kept_up_to_date_and_missed_at_the_start(
+    kind: CredentialsKind, keys: list[str]
+) -> None:
+    document = pod(credentials=Credentials(secret_name="keys", kind=kind))
+    volumes = [each["secret"] for each in document["spec"]["volumes"] if each["name"] == "upstream"]
+    items = [{"key": key, "path": key} for key in keys]
+    secret = {"secretName": "keys", "items": items, "optional": True, "defaultMode": 0o440}
+    assert volumes == ([secret] if keys else [])
+    found = containers(document)
+    assert environment(found["prepare"]) == {f"JELMORE_NEEDED_{key}": f"keys/{key}" for key in keys}
+    assert found["agent"]["ports"] == ([{"name": "proxy-metrics", "containerPort": 8378}] if keys else [])
 
 
 def test_a_session_may_bring_its_own_credentials() -> None:
     own = resource(spec={"credentials": {"secretName": "mine", "kind": "apiKey"}})
-    assert environment(containers(pod(own))["agent"])["JELMORE_UPSTREAM_TOKEN"] == "mine/apiKey"
+    assert environment(containers(pod(own))["prepare"]) == {"JELMORE_NEEDED_apiKey": "mine/apiKey"}
 
 
 def test_an_ephemeral_session_has_no_claim() -> None:
