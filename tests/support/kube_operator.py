@@ -126,6 +126,7 @@ def own_namespace(kubectl: Callable[..., str]) -> Iterator[str]:
 async def kube_operator(
     proxy: KubeProxy,
     operator_bus: OwnNats,
+    session_crd: None,
     kube_namespace: str,
     own_namespace: str,
     tmp_path: Path,
