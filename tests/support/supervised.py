@@ -120,6 +120,14 @@ class Supervised:
         metadata = self.seen[key].metadata.model_copy(update={"labels": labels})
         await self.put(key, self.seen[key].model_copy(update={"metadata": metadata}))
 
+    async def change(self, key: SessionKey, spec: dict[str, Any]) -> None:
+        """Replaces these fields of the spec."""
+        resource = self.seen[key]
+        document = resource.to_document()
+        document["spec"] |= spec
+        document["metadata"]["generation"] += 1
+        await self.put(key, ClaudeSession.model_validate(document))
+
     async def input(self, key: SessionKey, text: str) -> None:
         command = InputCommand(str(uuid.uuid4()), text)
         body = encode_command(command, str(uuid.uuid4()), key.session_id, rfc3339(datetime.now(UTC)))

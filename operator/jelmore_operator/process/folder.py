@@ -16,6 +16,8 @@ from jelmore_operator.secret_files import write_secret
 
 #: Bytes of a log, beyond which its older part is moved aside (and what was there before is dropped).
 MOST_LOG = 1 << 20
+#: What stays of a session whose workspace is kept: should it be restored, it is not cloned over.
+_KEPT = ("workspace", "cloned")
 
 
 class Record(msgspec.Struct, omit_defaults=True):
@@ -118,7 +120,17 @@ class Folder:
                     shutil.copyfile(log, log.with_suffix(".log.1"))
                     os.truncate(log, 0)
 
-    def remove(self) -> None:
+    def remove(self, keep_workspace: bool) -> None:
         """The folder and all in it; links in it are removed, not followed. Raises OSError."""
-        if self.path.exists():
+        if not self.path.exists():
+            return
+        if not keep_workspace:
             shutil.rmtree(self.path)
+            return
+        for path in self.path.iterdir():
+            if path.name in _KEPT:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

@@ -23,7 +23,7 @@ from jelmore_operator.process.processes import (
     kill_all,
     spawn,
 )
-from jelmore_operator.process.session_files import config_file, digest, workspace_of
+from jelmore_operator.process.session_files import config_file, digest, kept_workspace, workspace_of
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.reconcile.backoff import WINDOW
 from jelmore_operator.reconcile.observed import Runtime, SeenInput, SeenReport
@@ -194,7 +194,7 @@ class SessionRuntime:
         """
         own = workspace_of(resource, self.folder) == self.folder.workspace
         if own or self.folder.path not in workspace_of(resource, self.folder).resolve().parents:
-            self.folder.remove()
+            self.folder.remove(keep_workspace=kept_workspace(resource, self.folder) is not None)
 
     def _save(self, record: Record) -> None:
         self._known = record

@@ -18,6 +18,12 @@ def workspace_of(resource: ClaudeSession, folder: Folder) -> Path:
     return folder.workspace if path is None else Path(path)
 
 
+def kept_workspace(resource: ClaudeSession, folder: Folder) -> Path | None:
+    """The fresh folder that stays when the session is deleted, where that was asked for."""
+    workspace = resource.spec.workspace
+    return folder.workspace if workspace.retain and workspace.path is None else None
+
+
 def workspace_problem(resource: ClaudeSession) -> str | None:
     """What is wrong with the user's own folder, if that was asked for. Ours is made when it is needed."""
     path = resource.spec.workspace.path

@@ -9,7 +9,7 @@ from jelmore_contract.subjects import SessionKey
 from jelmore_operator.bus.log import Log, key_of
 from jelmore_operator.bus.telling import Teller
 from jelmore_operator.process.runtime import SessionRuntime
-from jelmore_operator.process.session_files import credentials_problem, workspace_problem
+from jelmore_operator.process.session_files import credentials_problem, kept_workspace, workspace_problem
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.process.store import Store
 from jelmore_operator.queue import WorkQueue
@@ -84,6 +84,7 @@ class ProcessSessions:
             return None
         seen = runtime.observe(resource)
         last_input = self._log.last_input(key)
+        kept = kept_workspace(resource, runtime.folder)
         return Observed(
             resource=resource,
             runtime=seen,
@@ -94,6 +95,7 @@ class ProcessSessions:
             workspace_problem=workspace_problem(resource),
             clone=runtime.cloning.observe(resource, last_input),
             credentials_problem=credentials_problem(self._settings),
+            kept=f"The workspace is kept: {kept}." if kept is not None else None,
             announced=self._teller.announced(key),
             told=await self._teller.told(resource),
         )

@@ -94,12 +94,12 @@ class Clone:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """clone: None where nothing has to be cloned before the first run, or not by whoever reconciles.
-    shutdown_by: the environment of all sessions is going away, at the latest then. The problems are
-    sentences that say what is wrong and what to do. durable: the session's disk outlives its processes and
-    their host's restart. own_identity: its agent is on the bus as a user of its own. announced:
-    `session.created` is known to be in the log. told: the digest of spec and labels as the log has them;
-    None where it does not have them yet, or that is not known.
+    """shutdown_by: the environment of all sessions is going away, at the latest then. The problems are sentences that
+    say what is wrong and what to do. clone: None where nothing has to be cloned before the first run, or not by whoever
+    reconciles. durable: the session's disk outlives its processes and their host's restart. kept: what of the session
+    stays when it is deleted, as a sentence. own_identity: its agent is on the bus as a user of its own. announced:
+    `session.created` is known to be in the log. told: the digest of spec and labels as the log has them; None where it
+    does not have them yet, or that is not known.
     """
 
     resource: ClaudeSession
@@ -112,6 +112,7 @@ class Observed:
     clone: Clone | None = None
     credentials_problem: str | None = None
     durable: bool = True
+    kept: str | None = None
     own_identity: bool = True
     announced: bool = False
     told: str | None = None

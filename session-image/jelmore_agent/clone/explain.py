@@ -27,14 +27,13 @@ _CASES = (
         "{url}: ssh refuses a key that others may read: `chmod 600` the file ssh-privatekey of {secret}.",
     ),
     _Case(
-        r"Load key .*: |incorrect passphrase|invalid format|error in libcrypto",
-        "{url}: ssh cannot use ssh-privatekey of {secret}: it must be a whole private key, with the newline at its "
-        "end, and without a passphrase.",
+        r"Load key .*: |invalid format|error in libcrypto",
+        "{url}: ssh cannot use ssh-privatekey of {secret}: it must be a whole private key, with its last newline.",
     ),
     _Case(
         r"Permission denied \(|Too many authentication failures",
-        "{url}: the server refuses the key of {secret}: give its public half access to the repository, or name the "
-        "Secret of another.",
+        "{url}: the server refuses the key of {secret}: it must be without a passphrase, and its public half must have "
+        "access to the repository.",
     ),
     _Case(
         r"could not read (Username|Password)|Authentication failed|returned error: 40[13]|Access denied",

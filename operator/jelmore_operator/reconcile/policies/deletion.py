@@ -43,14 +43,14 @@ def deletion(observed: Observed, now: datetime) -> Verdict | None:
 
 
 def _end(observed: Observed, late: bool) -> Verdict:
-    lost = None if observed.drained else _LOST
+    message = " ".join(filter(None, (None if observed.drained else _LOST, observed.kept))) or None
     kill = (KillRuntime(),) if observed.runtime.alive else ()
     end = (
         *kill,
         *described(observed),
-        PublishState(SessionState.TERMINATED, lost),
+        PublishState(SessionState.TERMINATED, message),
         PublishTerminated(StopReason.DELETED),
         CloseCommands(),
         ForgetResource(),
     )
-    return Verdict("Terminated", end, SessionState.TERMINATED, lost, insist=not late)
+    return Verdict("Terminated", end, SessionState.TERMINATED, message, insist=not late)

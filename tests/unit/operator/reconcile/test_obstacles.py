@@ -4,11 +4,11 @@ import pytest
 
 from jelmore_contract.states import SessionState
 from jelmore_operator.reconcile.decide import decide
-from jelmore_operator.reconcile.observed import Observed
-from jelmore_operator.reconcile.plan import PublishState, StartRuntime, WriteStatus
+from jelmore_operator.reconcile.observed import Clone, Observed
+from jelmore_operator.reconcile.plan import CloneWorkspace, PublishState, StartRuntime, WriteStatus
 from jelmore_operator.reconcile.policies.credentials import credentials
 from jelmore_operator.reconcile.policies.workspace import workspace
-from tests.support.observations import NOW, RUNNING, observed, report, resource, sent
+from tests.support.observations import NOW, RUNNING, ago, observed, report, resource, sent
 
 PROBLEM = "The workspace /x does not exist: make it."
 
@@ -61,3 +61,44 @@ def test_a_running_session_shows_what_it_lacks() -> None:
     assert isinstance(write, WriteStatus)
     assert write.status.state is SessionState.IDLE
     assert {c.type: c.status for c in write.status.conditions}["WorkspaceReady"] == "False"
+
+
+WITH_GIT = {"workspace": {"git": {"url": "https://h/a"}}}
+DIED = tuple(ago(n) for n in range(24, 0, -2))
+
+
+@pytest.mark.parametrize(
+    ("state", "clone", "actions", "requeue"),
+    [
+        (SessionState.PENDING, Clone(), (CloneWorkspace(fresh=False),), None),
+        (SessionState.PENDING, Clone(running=True), (), None),
+        (SessionState.PENDING, Clone(starts=(ago(3),)), (CloneWorkspace(fresh=False),), None),
+        (SessionState.PENDING, Clone(starts=(*DIED[:4], ago(0.1))), (), pytest.approx(0.4)),
+        (SessionState.FAILED, Clone(starts=DIED), (CloneWorkspace(fresh=True),), None),
+    ],
+)
+def test_what_is_to_be_cloned_is_waited_for(
+    state: SessionState, clone: Clone, actions: tuple[CloneWorkspace, ...], requeue: float | None
+) -> None:
+    verdict = workspace(observed(resource(state, WITH_GIT), clone=clone), NOW)
+    assert verdict is not None
+    assert (verdict.state, verdict.message) == (SessionState.PENDING, "Cloning https://h/a.")
+    assert (verdict.actions, verdict.requeue) == (actions, requeue)
+
+
+@pytest.mark.parametrize(
+    ("clone", "message"),
+    [
+        (Clone(problem="It has no branch x: change the ref."), "It has no branch x: change the ref. "),
+        (Clone(starts=DIED, logs="/l"), "The clone ended 12 times without a word: see /l. "),
+    ],
+)
+def test_a_clone_that_failed(clone: Clone, message: str) -> None:
+    verdict = workspace(observed(resource(spec=WITH_GIT), clone=clone), NOW)
+    assert verdict is not None
+    assert (verdict.state, verdict.failed_anew, verdict.actions) == (SessionState.FAILED, True, ())
+    assert verdict.message == f"{message}Send an input to try again, or delete the session."
+
+
+def test_a_session_that_runs_is_not_cloned() -> None:
+    assert workspace(observed(resource(spec=WITH_GIT), runtime=RUNNING, clone=Clone()), NOW) is None
