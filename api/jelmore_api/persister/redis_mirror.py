@@ -8,8 +8,9 @@ from typing import NamedTuple
 import asyncpg
 from redis.asyncio import Redis
 
-from jelmore_api.database.urls import asyncpg_url
-from jelmore_api.persister.health import Health, describe
+from jelmore_api.availability import Availability
+from jelmore_api.database.connecting import connect, database_trouble
+from jelmore_api.persister.health import Health
 from jelmore_api.persister.hot import (
     REDIS_ERRORS,
     TAIL,
@@ -21,11 +22,13 @@ from jelmore_api.persister.hot import (
     write_tail,
 )
 from jelmore_api.persister.rows import Changes, EventRow
+from jelmore_api.redis_server import check_redis, redis_trouble
 from jelmore_contract.subjects import STREAM
 
 logger = logging.getLogger(__name__)
 
 _POSITION = "jelmore:position"
+_REBUILDING = -1  # no position of any log
 _MOST_WAITING = 20_000  # events for a Redis that is slow; beyond it everything is read from PostgreSQL again
 _IDLE = 2.0  # seconds between looks whether Redis still has it
 _PAUSE = 1.0  # seconds after an error
@@ -62,6 +65,7 @@ class Mirror:
         self._more = asyncio.Event()
         self._position: int | None = None
         self.health = Health(False, "not mirrored yet")
+        self._availability = Availability("Redis", logger)
 
     def committed(self, before: int, after: int, changes: list[Changes]) -> None:
         """The batch that took PostgreSQL from position `before` to `after`. Never waits."""
@@ -81,17 +85,23 @@ class Mirror:
                 await self._follow(database_url)
             except _OutOfSync:
                 self._position = None
-            except (*REDIS_ERRORS, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                logger.info("Redis is not up to date: %s", describe(error))
-                self.health = Health(False, describe(error))
-                self._position = None
-                await asyncio.sleep(_PAUSE)
+            except REDIS_ERRORS as error:
+                await self._pause(redis_trouble(error).text)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                await self._pause(f"is not up to date: PostgreSQL {database_trouble(error).text}")
+
+    async def _pause(self, wrong: str) -> None:
+        self._availability.lost(wrong)
+        self.health = Health(False, wrong)
+        self._position = None
+        await asyncio.sleep(_PAUSE)
 
     async def _follow(self, database_url: str) -> None:
         while True:
             if self._position is None:
                 self._position = await self._rebuild(database_url)
             self.health = Health(True)
+            self._availability.found()
             if not self._batches:
                 await self._wait()
             elif (batch := self._take()).after > self._position:
@@ -125,18 +135,29 @@ class Mirror:
 
     async def _rebuild(self, database_url: str) -> int:
         """From one snapshot of PostgreSQL; the position last, so that a rebuild cut short is no rebuild."""
-        connection = await asyncpg.connect(asyncpg_url(database_url), timeout=5, command_timeout=60)
+        await check_redis(self._redis)
+        connection = await connect(database_url, timeout=5, command_timeout=60)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 position = await connection.fetchval("SELECT seq FROM log_position WHERE stream = $1", STREAM) or 0
-                await self._redis.delete(_POSITION)
+                await self._redis.set(_POSITION, _REBUILDING)
                 for session in await connection.fetch(_SESSIONS):
                     tail = await connection.fetch(_TAIL, session["session_id"], TAIL)
                     await self._put(HotState(*session), [EventRow(*row) for row in reversed(tail)])
-                await self._redis.set(_POSITION, position)
+                await self._rebuilt(position)
         finally:
             await connection.close(timeout=1)
         return int(position)
+
+    async def _rebuilt(self, position: int) -> None:
+        """Raises _OutOfSync where Redis was emptied in the middle of it."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            await pipeline.watch(_POSITION)
+            if _number(await pipeline.get(_POSITION)) != _REBUILDING:
+                raise _OutOfSync
+            pipeline.multi()  # type: ignore[no-untyped-call]
+            pipeline.set(_POSITION, position)
+            await pipeline.execute()
 
     async def _put(self, session: HotState, tail: list[EventRow]) -> None:
         async with self._redis.pipeline(transaction=True) as pipeline:
