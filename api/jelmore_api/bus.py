@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import NamedTuple, NoReturn, Self
 
 import nats.errors
@@ -14,7 +13,8 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from jelmore_api.errors import unavailable
-from jelmore_api.nats_client import TolerantClient
+from jelmore_bus import Access, BusClient
+from jelmore_bus.trouble import bus_trouble
 from jelmore_contract.bus import MSG_ID
 from jelmore_contract.subjects import STREAM
 
@@ -45,15 +45,15 @@ def asking_nats() -> Iterator[None]:
 class Bus:
     """`async with Bus(...)`: connects in the background, so that the service starts without NATS."""
 
-    def __init__(self, url: str, credentials: Path | None) -> None:
-        self._url = url
-        self._credentials = credentials
-        self._client = TolerantClient()
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._client = BusClient(_log)
         self._js = self._client.jetstream(timeout=_TIMEOUT)
         self._connecting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._connecting = asyncio.create_task(self._connect(), name="connect to NATS")
+        connecting = self._client.open(self._access, name="jelmore-api", retry=_RETRY)
+        self._connecting = asyncio.create_task(connecting, name="connect to NATS")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -62,28 +62,13 @@ class Bus:
             await asyncio.gather(self._connecting, return_exceptions=True)
         await self._client.close()
 
-    async def _connect(self) -> None:
-        while True:
-            try:
-                await self._client.connect(
-                    [self._url],
-                    name="jelmore-api",
-                    user_credentials=str(self._credentials) if self._credentials else None,
-                    error_cb=_failed,
-                    disconnected_cb=_disconnected,
-                    reconnected_cb=_reconnected,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_RETRY,
-                )
-                return
-            except (nats.errors.Error, OSError, ValueError) as error:
-                # A credentials file that is not there yet, say: `jelmore up` may still be writing it.
-                _log.warning("NATS: %s", type(error).__name__)
-                await asyncio.sleep(_RETRY)
-
     @property
     def connected(self) -> bool:
         return self._client.is_connected
+
+    def trouble(self, error: BaseException) -> str:
+        """What is wrong with NATS, where asking it ended with `error`."""
+        return (self._client.trouble or bus_trouble(error)).text
 
     @property
     def connection(self) -> Client:
@@ -131,19 +116,6 @@ class Bus:
                 )
             except nats.js.errors.NotFoundError:
                 return None
-
-
-async def _failed(error: Exception) -> None:
-    # Once a failed attempt, so twice a second while the server is away: /readyz is where to look.
-    _log.debug("NATS: %s", type(error).__name__)
-
-
-async def _disconnected() -> None:
-    _log.info("NATS: connection lost")
-
-
-async def _reconnected() -> None:
-    _log.info("NATS: connected again")
 
 
 def _away() -> NoReturn:

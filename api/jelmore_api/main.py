@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI
-from redis.asyncio import Redis
 
 from jelmore_api import errors
 from jelmore_api.approvals import endpoints as approvals
@@ -25,6 +24,7 @@ from jelmore_api.persister.persister import Persister
 from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_api.places import place_of
 from jelmore_api.postgres import Postgres
+from jelmore_api.redis_server import redis_at
 from jelmore_api.retention.retention import Limits, Retention
 from jelmore_api.retention.rows import RetentionRepository
 from jelmore_api.retention.stream import LogStream
@@ -88,9 +88,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _services(settings: Settings) -> AsyncIterator[Services]:
     """Everything that the endpoints need, connected in the background: what is away now is waited for."""
     database_url = settings.database_url.get_secret_value()
-    redis: Redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
+    redis = redis_at(settings.redis_url.get_secret_value())
     async with (
-        Bus(settings.nats_url.get_secret_value(), settings.nats_credentials) as bus,
+        Bus(settings.bus) as bus,
         Postgres(database_url) as postgres,
         contextlib.aclosing(redis),
         place_of(settings, bus, SessionRepository(postgres)) as place,

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import asyncpg
 
-from jelmore_api.database.urls import asyncpg_url
+from jelmore_api.availability import Availability
+from jelmore_api.database.connecting import connect, database_trouble
 from jelmore_api.errors import unavailable
 
 _MOST_CONNECTIONS = 8
@@ -35,8 +36,10 @@ class Postgres:
     """`async with Postgres(url)`: connects when first asked. Methods raise Problem (503) while the database is away."""
 
     def __init__(self, url: str) -> None:
-        self._pool = asyncpg.create_pool(
-            asyncpg_url(url),
+        self._availability = Availability("PostgreSQL", _log)
+        self._pool: asyncpg.Pool[Row] = asyncpg.create_pool(  # type: ignore[call-overload]  # knows asyncpg.connect alone
+            url,
+            connect=connect,
             min_size=0,
             max_size=_MOST_CONNECTIONS,
             timeout=_CONNECT,
@@ -52,19 +55,20 @@ class Postgres:
         self._pool.terminate()
 
     async def rows(self, statement: str, *values: Any) -> list[Row]:
-        with _asking():
+        with self._asking():
             async with self._pool.acquire(timeout=_CONNECT) as connection:
-                return await connection.fetch(statement, *values)
+                found = await connection.fetch(statement, *values)
+        self._availability.found()
+        return found
 
     async def row(self, statement: str, *values: Any) -> Row | None:
         found = await self.rows(statement, *values)
         return found[0] if found else None
 
-
-@contextlib.contextmanager
-def _asking() -> Iterator[None]:
-    try:
-        yield
-    except _AWAY as error:
-        _log.warning("PostgreSQL: %s", type(error).__name__)
-        raise unavailable("PostgreSQL") from error
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except _AWAY as error:
+            self._availability.lost(database_trouble(error).text)
+            raise unavailable("PostgreSQL") from error

@@ -9,6 +9,9 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jelmore_api.database.urls import asyncpg_url
+from jelmore_api.redis_server import check_redis_url
+from jelmore_bus import Access, Tls
 from jelmore_contract.resource import DEFAULT_NAMESPACE, Duration, Name
 
 
@@ -23,7 +26,12 @@ class Settings(BaseSettings):
     """Addresses hold passwords, so they are secrets: they show as stars wherever they are printed."""
 
     model_config = SettingsConfigDict(
-        env_prefix="JELMORE_", env_ignore_empty=True, frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="JELMORE_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # addresses hold passwords
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on. Any but a loopback address needs a token.")
@@ -50,8 +58,13 @@ class Settings(BaseSettings):
     )
     nats_url: SecretStr = SecretStr("nats://127.0.0.1:4222")
     nats_credentials: Path | None = Field(
-        None, description="File with the user JWT and seed; none for a server without users."
+        None,
+        description="File to log in to NATS with: a credentials file (user JWT and seed), or one line: an nkey's seed, "
+        "user:password or a token. None where the URL says it, or the server has no users.",
     )
+    nats_ca: Path | None = Field(None, description="File of the authorities that may have signed NATS' certificate.")
+    nats_certificate: Path | None = Field(None, description="File of a client certificate, where NATS wants one.")
+    nats_key: Path | None = Field(None, description="File of its key, where that is not in the same file.")
     database_url: SecretStr = SecretStr("postgresql://127.0.0.1:5432/jelmore")
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     log_retention: Duration = Field(
@@ -89,6 +102,30 @@ class Settings(BaseSettings):
             if not path.is_absolute():
                 raise ValueError(f"must be an absolute path: {path}")
         return value
+
+    @field_validator("nats_url")
+    @classmethod
+    def _of_nats(cls, url: SecretStr) -> SecretStr:
+        _ = Access(url.get_secret_value()).addresses
+        return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _of_postgres(cls, url: SecretStr) -> SecretStr:
+        asyncpg_url(url.get_secret_value())
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _of_redis(cls, url: SecretStr) -> SecretStr:
+        check_redis_url(url.get_secret_value())
+        return url
+
+    @property
+    def bus(self) -> Access:
+        """How NATS is reached."""
+        tls = Tls(*(str(path or "") for path in (self.nats_ca, self.nats_certificate, self.nats_key)))
+        return Access(self.nats_url.get_secret_value(), str(self.nats_credentials or ""), tls)
 
     @property
     def in_cluster(self) -> bool:

@@ -28,9 +28,12 @@ class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     session_id: str
     namespace: str
     nats_url: str
-    nats_credentials: str  # file with this session's own NATS user JWT and seed
+    nats_credentials: str  # file with this session's own NATS user JWT and seed; "" for a server without users
     folder: str  # the agent's own: run-N.jsonl (spool), run-N.facts
     socket: str  # Unix socket to listen on for the launcher
+    nats_ca: str = ""  # files in PEM form, where NATS speaks TLS; see jelmore_bus.Tls
+    nats_certificate: str = ""
+    nats_key: str = ""
     socket_mode: int = 0o600  # 0o660 where the launcher is another user of the same group (a pod)
     nonce_file: str
     workspace: str

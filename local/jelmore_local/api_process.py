@@ -16,6 +16,7 @@ import asyncpg
 
 import jelmore_api
 from jelmore_api.__main__ import main as serve
+from jelmore_api.database.connecting import connect, database_trouble
 
 VERSIONS = Path(jelmore_api.__path__[0]) / "migrations" / "versions"
 _REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*["']([^"']+)["']""", re.MULTILINE)
@@ -29,7 +30,7 @@ def main() -> None:
     try:
         asyncio.run(_bring_up_to_date(os.environ["JELMORE_DATABASE_URL"]))
     except Exception as error:
-        sys.exit(f"the database cannot be brought to the newest schema ({type(error).__name__}: {error})")
+        sys.exit(f"the database cannot be brought to the newest schema: it {database_trouble(error).text}")
     serve()
 
 
@@ -43,7 +44,7 @@ async def _bring_up_to_date(database_url: str) -> None:
 
 
 async def _revision(database_url: str) -> str | None:
-    connection = await asyncpg.connect(database_url)
+    connection = await connect(database_url)
     try:
         revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
         return revision

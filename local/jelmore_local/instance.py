@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from jelmore_local.bus import BusSetup
 from jelmore_local.servers import Endpoints
 from jelmore_local.servers.errors import StartError
 from jelmore_operator.jsonlog import json_file_handler
@@ -72,12 +73,12 @@ def log_to(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def write_endpoints(home: Path, url: str, endpoints: Endpoints) -> Iterator[None]:
+def write_endpoints(home: Path, url: str, endpoints: Endpoints, bus: BusSetup) -> Iterator[None]:
     """`endpoints.json`, for other programs, as long as they are true. Raises OSError."""
     path = home / "endpoints.json"
     document = {
         "api": {"url": url},
-        "nats": {"url": endpoints.nats_url, "credentials": str(endpoints.nats_credentials)},
+        "nats": bus.document(),
         "postgres": {"url": endpoints.postgres_url},
         "redis": {"url": endpoints.redis_url},
     }

@@ -16,16 +16,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from jelmore_local.banner import banner
+from jelmore_local.bus import BusSetup, external_bus, own_bus
 from jelmore_local.credentials import Credentials, Source, demo_credentials, find_credentials
+from jelmore_local.external import bus_probe, database_probe, redis_probe, wait_for_servers
 from jelmore_local.instance import check_port, log_to, only_instance, write_endpoints
 from jelmore_local.processes import Api, Demo
 from jelmore_local.servers import Endpoints, Servers, StartError, make_folders
 from jelmore_local.servers.errors import from_os_error
 from jelmore_local.servers.packages import package_folder
 from jelmore_local.settings import Settings, api_url, parse_settings, reachable_host, read_environment
-from jelmore_operator.identity import Identity
 
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -95,16 +97,19 @@ async def _work(settings: Settings) -> None:
             stack.push_async_callback(demo.stop)
         stack.push_async_callback(api.stop)
         await api.preload()
-        endpoints = await _start_all(
-            _serve(servers, api, lambda found: _api_environment(settings, port, found, credentials)), _prepare(demo)
+        external = external_bus(settings.environment, home) if servers.nats.key in settings.external else None
+        start = _Start(settings, servers, external)
+        endpoints, bus = await _start_all(
+            start.serve(api, lambda found, bus: _api_environment(settings, port, found, bus, credentials)),
+            _prepare(demo),
         )
         cli_environment = demo_credentials(demo.url) if demo else credentials.cli_environment
         for process in filter(None, (api, demo)):
             process.keep()
 
-        async with _supervising(settings, endpoints, credentials, cli_environment) as supervising:
+        async with _supervising(settings, bus, credentials, cli_environment) as supervising:
             url = api_url(settings.host, port)
-            stack.enter_context(write_endpoints(home, url, endpoints))
+            stack.enter_context(write_endpoints(home, url, endpoints, bus))
             _say(banner(url, credentials, home, token=settings.token is not None, ready=api.ready))
             await asyncio.wait({supervising})
     raise StartError(f"The supervisor of sessions ended (see {home / 'logs' / 'up.log'}): start Jelmore again.")
@@ -112,7 +117,7 @@ async def _work(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _supervising(
-    settings: Settings, endpoints: Endpoints, credentials: Credentials, cli_environment: Mapping[str, str]
+    settings: Settings, bus: BusSetup, credentials: Credentials, cli_environment: Mapping[str, str]
 ) -> AsyncIterator[asyncio.Task[None]]:
     """The supervisor's task, which ends only where something is wrong with it. At the end, sessions are hibernated."""
     from jelmore_operator.process.supervisor import Supervisor, SupervisorSettings
@@ -120,9 +125,11 @@ async def _supervising(
     supervisor = Supervisor(
         SupervisorSettings(
             home=settings.home,
-            nats_url=endpoints.nats_url,
-            nats_credentials=endpoints.nats_credentials,
-            identity=Identity.load(endpoints.nats_identity),
+            nats_url=bus.access.url,
+            nats_credentials=Path(bus.access.credentials) if bus.access.credentials else None,
+            nats_tls=bus.access.tls,
+            nats_shared=bus.shared,
+            identity=bus.identity,
             claude=package_folder("claude_agent_sdk") / "_bundled" / "claude",
             cli_environment=cli_environment,
             claude_config_dir=credentials.config_folder,
@@ -143,11 +150,31 @@ async def _supervising(
                 _log.error("the supervisor failed", exc_info=error)
 
 
-async def _serve(servers: Servers, api: Api, environment: Callable[[Endpoints], Mapping[str, str]]) -> Endpoints:
-    """Raises StartError, OSError."""
-    endpoints = await servers.start()
-    await api.serve(environment(endpoints))
-    return endpoints
+type _Found = tuple[Endpoints, BusSetup]
+
+
+class _Start(NamedTuple):
+    """external: NATS of the user's own."""
+
+    settings: Settings
+    servers: Servers
+    external: BusSetup | None
+
+    async def serve(self, api: Api, environment: Callable[[Endpoints, BusSetup], Mapping[str, str]]) -> _Found:
+        """Raises StartError, OSError."""
+        endpoints = await self._servers()
+        bus = self.external or own_bus(endpoints)
+        await api.serve(environment(endpoints, bus))
+        return endpoints, bus
+
+    async def _servers(self) -> Endpoints:
+        """Ours are started, the user's waited for, at once."""
+        external = self.settings.external
+        probes = [bus_probe(self.external)] if self.external else []
+        probes += [database_probe(external["postgres"])] if "postgres" in external else []
+        probes += [redis_probe(external["valkey"])] if "valkey" in external else []
+        endpoints, _ = await asyncio.gather(self.servers.start(), wait_for_servers(probes, _say))
+        return endpoints
 
 
 async def _prepare(demo: Demo | None) -> None:
@@ -161,7 +188,7 @@ async def _prepare(demo: Demo | None) -> None:
     await asyncio.to_thread(importlib.import_module, "jelmore_operator.process.supervisor")
 
 
-async def _start_all(serving: Coroutine[None, None, Endpoints], other: Coroutine[None, None, None]) -> Endpoints:
+async def _start_all(serving: Coroutine[None, None, _Found], other: Coroutine[None, None, None]) -> _Found:
     """Both at once. Where one fails, the other is cut off. Raises StartError, OSError."""
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -172,7 +199,9 @@ async def _start_all(serving: Coroutine[None, None, Endpoints], other: Coroutine
     return task.result()
 
 
-def _api_environment(settings: Settings, port: int, endpoints: Endpoints, credentials: Credentials) -> dict[str, str]:
+def _api_environment(
+    settings: Settings, port: int, endpoints: Endpoints, bus: BusSetup, credentials: Credentials
+) -> dict[str, str]:
     """Everything that was set for Jelmore, with what `up` found out itself."""
     given = {name: value for name, value in settings.environment.items() if name.startswith("JELMORE_")}
     return {
@@ -180,8 +209,7 @@ def _api_environment(settings: Settings, port: int, endpoints: Endpoints, creden
         "JELMORE_HOME": str(settings.home),
         "JELMORE_HOST": settings.host,
         "JELMORE_PORT": str(port),
-        "JELMORE_NATS_URL": endpoints.nats_url,
-        "JELMORE_NATS_CREDENTIALS": str(endpoints.nats_credentials),
+        **bus.settings(),
         "JELMORE_DATABASE_URL": endpoints.postgres_url,
         "JELMORE_REDIS_URL": endpoints.redis_url,
         "JELMORE_MODEL": credentials.model,

@@ -1,9 +1,10 @@
 """What a session's resource, and the places where it runs, make of the agent's configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
+from jelmore_bus import Tls
 from jelmore_contract.agent_config import AgentConfig
 from jelmore_contract.resource import ClaudeSession
 from jelmore_operator.reconcile.live import live_settings
@@ -22,6 +23,7 @@ class Places:
     claude_config_dir: str
     claude_tmp: str
     socket_mode: int = 0o600
+    nats_tls: Tls = field(default_factory=Tls)
 
 
 def agent_config(resource: ClaudeSession, nats_url: str, places: Places) -> AgentConfig:
@@ -32,6 +34,9 @@ def agent_config(resource: ClaudeSession, nats_url: str, places: Places) -> Agen
         namespace=resource.metadata.namespace,
         nats_url=nats_url,
         nats_credentials=places.nats_credentials,
+        nats_ca=places.nats_tls.ca,
+        nats_certificate=places.nats_tls.certificate,
+        nats_key=places.nats_tls.key,
         folder=places.folder,
         socket=places.socket,
         socket_mode=places.socket_mode,

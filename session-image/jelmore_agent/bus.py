@@ -1,17 +1,16 @@
 """The agent's connection to NATS: kept up for ever, with this session's own identity and inbox."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 from uuid import uuid4
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from jelmore_bus import Access, BusClient, Tls
 from jelmore_contract import bus
 from jelmore_contract.agent_config import AgentConfig
 from jelmore_contract.subjects import session_key
@@ -40,30 +39,20 @@ class Refused(Exception):
 
 async def connect(config: AgentConfig, reconnected: Callable[[], Awaitable[None]]) -> Client:
     """Tries until the server answers. Afterwards the client reconnects by itself and calls `reconnected` each time."""
-    while True:
-        try:
-            return await nats.connect(
-                config.nats_url,
-                name=f"jelmore-agent {config.session_id}",
-                user_credentials=config.nats_credentials,
-                inbox_prefix=bus.inbox_prefix(session_key(config.namespace, config.session_id)).encode(),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=_RETRY,
-                connect_timeout=2,
-                ping_interval=20,
-                max_outstanding_pings=2,
-                pending_size=0,  # while there is no connection nothing is kept in memory: what is to be told is on disk
-                allow_reconnect=True,
-                reconnected_cb=reconnected,
-                error_cb=_log_error,
-            )
-        except (OSError, nats.errors.Error, TimeoutError) as error:
-            logger.info("NATS is away: %s", error)
-            await asyncio.sleep(_RETRY)
-
-
-async def _log_error(error: Exception) -> None:
-    logger.info("NATS: %s", str(error) or type(error).__name__)
+    client = BusClient(logger)
+    tls = Tls(config.nats_ca, config.nats_certificate, config.nats_key)
+    await client.open(
+        Access(config.nats_url, config.nats_credentials, tls),
+        name=f"jelmore-agent {config.session_id}",
+        retry=_RETRY,
+        reconnected=reconnected,
+        inbox_prefix=bus.inbox_prefix(session_key(config.namespace, config.session_id)).encode(),
+        connect_timeout=2,
+        ping_interval=20,
+        max_outstanding_pings=2,
+        pending_size=0,  # while there is no connection nothing is kept in memory: what is to be told is on disk
+    )
+    return client
 
 
 async def last_message(client: Client, stream: str, subject: str) -> Msg | None:

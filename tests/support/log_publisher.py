@@ -1,5 +1,6 @@
 """Writing to the log as a session's agent, the API and whoever reconciles do."""
 
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,8 +13,8 @@ import pytest
 from nats.aio.client import Client
 
 from jelmore_agent.bus import Message, store, store_batch
-from jelmore_api.nats_client import TolerantClient
 from jelmore_api.persister.stream import prepare_log
+from jelmore_bus import Access, BusClient
 from jelmore_contract.commands import InputCommand, encode_command
 from jelmore_contract.events import BLOB_CHUNK, Encoding, EventType, encode_event, encode_json, line_payload, rfc3339
 from jelmore_contract.report import Cursor, Report
@@ -93,13 +94,8 @@ async def log_connect(fresh_nats: Nats) -> AsyncIterator[Connect]:
     clients: list[Client] = []
 
     async def connected() -> Client:
-        client = TolerantClient()
-        await client.connect(
-            [fresh_nats.url],
-            user_credentials=str(fresh_nats.credentials),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds, of any kind
-        )
+        client = BusClient(logging.getLogger(__name__))
+        await client.open(Access(fresh_nats.url, str(fresh_nats.credentials)), name="test", retry=0.1)
         clients.append(client)
         return client
 

@@ -10,11 +10,6 @@ def _rest(database_url: str) -> str:
     raise ValueError("the database's URL must begin with postgresql://")
 
 
-def sqlalchemy_url(database_url: str) -> str:
-    """Raises ValueError for what is no PostgreSQL URL."""
-    return f"postgresql+asyncpg://{_rest(database_url)}"
-
-
 def asyncpg_url(database_url: str) -> str:
     """Raises ValueError for what is no PostgreSQL URL."""
     return f"postgresql://{_rest(database_url)}"

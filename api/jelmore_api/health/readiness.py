@@ -8,12 +8,18 @@ from pydantic import BaseModel, Field
 from redis.asyncio import Redis
 
 from jelmore_api.bus import Bus
+from jelmore_api.database.connecting import database_trouble
 from jelmore_api.errors import Problem
 from jelmore_api.persister.hot import REDIS_ERRORS
 from jelmore_api.persister.persister import Persister
 from jelmore_api.postgres import Postgres
+from jelmore_api.redis_server import check_redis, redis_trouble
 
 _MOST = 2.0  # seconds for all answers
+
+type Probe = Callable[[], Awaitable[None]]
+#: What is wrong, for a person, where a probe ended with that error.
+type Explain = Callable[[BaseException], str]
 
 
 class Dependency(BaseModel):
@@ -51,8 +57,12 @@ class Readiness:
         self._persister = persister
 
     async def report(self) -> Report:
-        probes = {"nats": self._nats, "postgres": self._database, "redis": self._cache}
-        answers = await asyncio.gather(*(_ask(probe) for probe in probes.values()))
+        probes: dict[str, tuple[Probe, Explain]] = {
+            "nats": (self._nats, self._bus.trouble),
+            "postgres": (self._database, lambda error: database_trouble(error).text),
+            "redis": (self._cache, lambda error: redis_trouble(error).text),
+        }
+        answers = await asyncio.gather(*(_ask(*probe) for probe in probes.values()))
         found = dict(zip(probes, answers, strict=True)) | {"mirror": self._mirror()}
         if self._resources is not None:
             found["kubernetes"] = Dependency(ok=self._resources() is None, message=self._resources())
@@ -66,18 +76,17 @@ class Readiness:
         await self._postgres.row("SELECT seq FROM log_position LIMIT 1")
 
     async def _cache(self) -> None:
-        await self._redis.ping()
+        await check_redis(self._redis)
 
     def _mirror(self) -> Dependency:
         wrong = [f"{name}: {state.message}" for name, state in self._persister.health.items() if not state.ok]
         return Dependency(ok=not wrong, message="; ".join(wrong) or None)
 
 
-async def _ask(probe: Callable[[], Awaitable[None]]) -> Dependency:
+async def _ask(probe: Probe, explain: Explain) -> Dependency:
     try:
         async with asyncio.timeout(_MOST):
             await probe()
     except (Problem, *REDIS_ERRORS) as error:
-        cause = error.__cause__ or error
-        return Dependency(ok=False, message=f"does not answer ({type(cause).__name__})")
+        return Dependency(ok=False, message=explain(error.__cause__ or error))
     return Dependency(ok=True, message=None)

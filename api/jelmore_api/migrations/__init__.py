@@ -5,10 +5,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from jelmore_api.database.urls import sqlalchemy_url
+from jelmore_api.database.connecting import engine
 
 # Of this advisory lock one process holds it while it migrates; another waits and then finds nothing left to do.
 _MIGRATION_LOCK = 0x6A656C6D_6D696772
@@ -24,15 +22,15 @@ def alembic_config() -> Config:
 async def migrate(database_url: str) -> None:
     """Brings the database to the newest schema, in one transaction. Safe to call by several processes at once.
 
-    Raises ValueError for what is no PostgreSQL URL, OSError or SQLAlchemyError where the database cannot be reached or
-    changed.
+    Raises ValueError for what is no PostgreSQL URL; an error of asyncpg, OSError or SQLAlchemyError where the database
+    cannot be reached or changed.
     """
-    engine = create_async_engine(sqlalchemy_url(database_url), poolclass=NullPool)
+    database = engine(database_url)
     try:
-        async with engine.begin() as connection:
+        async with database.begin() as connection:
             await connection.run_sync(upgrade)
     finally:
-        await engine.dispose()
+        await database.dispose()
 
 
 def upgrade(connection: Connection) -> None:

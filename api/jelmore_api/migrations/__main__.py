@@ -13,26 +13,19 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import SQLAlchemyError
 
+from jelmore_api.database.connecting import connect, database_trouble
 from jelmore_api.database.urls import asyncpg_url
 from jelmore_api.migrations import migrate
 from jelmore_api.settings import problem
 
 _PAUSE = 1.0  # seconds between two attempts
 _CONNECT = 5.0  # seconds of one
-#: What a database that is just being started answers.
-_NOT_YET = (
-    OSError,
-    TimeoutError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InterfaceError,
-)
 
 
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="JELMORE_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="JELMORE_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     database_url: SecretStr
     migrations_wait: float = Field(120.0, ge=0)
@@ -53,12 +46,13 @@ async def _available(database_url: str, wait: float) -> None:
     until = time.monotonic() + wait
     while True:
         try:
-            connection = await asyncpg.connect(asyncpg_url(database_url), timeout=_CONNECT)
-        except _NOT_YET as error:
+            connection = await connect(database_url, timeout=_CONNECT)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+            trouble = database_trouble(error)
+            if trouble.lasting:
+                raise _GaveUp(f"the database {trouble.text}") from error
             if time.monotonic() + _PAUSE > until:
-                raise _GaveUp(f"the database cannot be reached after {wait:.0f} s: {_said(error)}") from error
-        except (asyncpg.PostgresError, ValueError) as error:
-            raise _GaveUp(f"the database lets nobody in: {_said(error)}") from error
+                raise _GaveUp(f"the database cannot be reached after {wait:.0f} s: it {trouble.text}") from error
         else:
             await connection.close()
             return

@@ -6,11 +6,9 @@ from logging.config import fileConfig
 
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
+from jelmore_api.database.connecting import engine
 from jelmore_api.database.tables import metadata
-from jelmore_api.database.urls import sqlalchemy_url
 
 
 def _run(connection: Connection) -> None:
@@ -27,13 +25,13 @@ async def _connect_and_run() -> None:
     database_url = os.environ.get("JELMORE_DATABASE_URL")
     if not database_url:
         raise SystemExit("set JELMORE_DATABASE_URL to the database to migrate: postgresql://user@host:port/name")
-    engine = create_async_engine(sqlalchemy_url(database_url), poolclass=NullPool)
+    database = engine(database_url)
     try:
-        async with engine.connect() as connection:
+        async with database.connect() as connection:
             await connection.run_sync(_run)
             await connection.commit()
     finally:
-        await engine.dispose()
+        await database.dispose()
 
 
 given = context.config.attributes.get("connection")

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 from nats.aio.client import Client
 
+from jelmore_api.availability import Availability
+from jelmore_api.database.connecting import database_trouble
 from jelmore_api.persister.health import Health, describe
 from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_api.persister.store import DATABASE_ERRORS, PositionMoved, Store
@@ -18,6 +20,8 @@ from jelmore_api.persister.stream import LogUnusable, StoredReport, prepare_log
 from jelmore_api.persister.superseded import Superseded
 from jelmore_api.stream.consumer import BUS_ERRORS, ConsumerLost
 from jelmore_api.stream.reader import Reader
+from jelmore_bus.trouble import bus_trouble
+from jelmore_contract.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,14 @@ GATHER = 0.05  # seconds until a batch is written that is not full
 _IDLE = 5.0  # seconds without entries after which the database's connection is checked
 _STANDBY = 1.0  # seconds between attempts to become the one that writes
 _LEAST_PAUSE, _MOST_PAUSE = 0.1, 2.0  # seconds after an error
+
+
+def _log_trouble(error: BaseException) -> Trouble:
+    """Of what NATS holds, too, not of the connection alone."""
+    return Trouble(describe(error)) if isinstance(error, LogUnusable | ConsumerLost) else bus_trouble(error)
+
+
+_TROUBLES = {"postgres": database_trouble, "nats": _log_trouble}
 
 
 class _Away(Exception):
@@ -42,6 +54,7 @@ class Persister:
         self._superseded = Superseded(client)
         self._states = {"postgres": Health(False, "not connected yet"), "nats": Health(False, "not connected yet")}
         self._pause = _LEAST_PAUSE
+        self._availability = Availability("the mirror waits:", logger)
         #: Whether this replica's persister is the one that writes.
         self.active = False
 
@@ -70,7 +83,7 @@ class Persister:
             async with self._store() as store:
                 await self._persist(store)
         except _Away as away:
-            logger.info("mirroring waits: %s", away)
+            self._availability.lost(str(away))
         except PositionMoved as error:
             logger.warning("mirroring starts again: %s", error)
         except Exception:
@@ -93,8 +106,9 @@ class Persister:
         try:
             yield
         except errors as error:
-            self._states[dependency] = Health(False, describe(error))
-            raise _Away(f"{dependency}: {describe(error)}") from error
+            wrong = _TROUBLES[dependency](error).text
+            self._states[dependency] = Health(False, wrong)
+            raise _Away(f"{dependency} {wrong}") from error
         self._states[dependency] = Health(True)
 
     async def _persist(self, store: Store) -> None:
@@ -115,6 +129,7 @@ class Persister:
             await reader.open()
         try:
             self.active = True
+            self._availability.found()
             self._pause = _LEAST_PAUSE
             while True:
                 position = await self._next_batch(store, reader, position)

@@ -7,7 +7,7 @@ from typing import Self
 
 import asyncpg
 
-from jelmore_api.database.urls import asyncpg_url
+from jelmore_api.database.connecting import connect
 from jelmore_api.persister.partitions import Partitions
 from jelmore_api.persister.projections import blobs_needed, fold, session_ids
 from jelmore_api.persister.reports import stored_reports
@@ -71,8 +71,8 @@ class Store:
     async def connect(cls, database_url: str) -> Self:
         """Raises one of DATABASE_ERRORS."""
         return cls(
-            await asyncpg.connect(
-                asyncpg_url(database_url),
+            await connect(
+                database_url,
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=_COMMAND_TIMEOUT,
                 server_settings={"application_name": "jelmore-persister", **_KEEPALIVES},

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 
-from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, LEAST_NATS_VERSION, WRONG_LAST_SEQUENCE
+from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE
 from jelmore_contract.subjects import ALL_REPORTS, BUCKET, STREAM, STREAM_SUBJECTS, SessionKey, report_subject
 
 logger = logging.getLogger(__name__)
@@ -36,18 +36,6 @@ class LogUnusable(Exception):
 class StoredReport(NamedTuple):
     key: SessionKey
     body: bytes
-
-
-def check_version(client: Client) -> None:
-    """Raises LogUnusable for a server without atomic publishing: it would store a batch message by message."""
-    version = client.connected_server_version
-    if (version.major, version.minor) < LEAST_NATS_VERSION:
-        least = ".".join(map(str, LEAST_NATS_VERSION))
-        found = f"{version.major}.{version.minor}.{version.patch}"
-        raise LogUnusable(
-            f"NATS {least} or later is needed, since atomic publishing came with {least}:"
-            f" upgrade the server, which is {found}"
-        )
 
 
 def stream_config(first_seq: int) -> StreamConfig:
@@ -78,7 +66,6 @@ async def prepare_log(
 
     Raises LogUnusable, or one of stream.consumer.BUS_ERRORS.
     """
-    check_version(client)
     jetstream = client.jetstream(timeout=_TIMEOUT)
     info = await _find(jetstream)
     if info is None:

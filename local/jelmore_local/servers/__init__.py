@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jelmore_local.servers.errors import StartError, from_os_error
 from jelmore_local.servers.keep import keep
-from jelmore_local.servers.nats import Nats, check_external
+from jelmore_local.servers.nats import Nats
 from jelmore_local.servers.ports import Ports
 from jelmore_local.servers.postgres import Postgres
 from jelmore_local.servers.server import Server
@@ -24,8 +24,8 @@ __all__ = ["Endpoints", "Servers", "StartError"]
 class Endpoints:
     """Where the servers are. The URLs of PostgreSQL (as asyncpg takes it) and Redis hold their passwords."""
 
-    nats_url: str
-    nats_credentials: Path
+    nats_url: str = field(repr=False)
+    nats_credentials: Path  # it and the next one: for a server of ours
     nats_identity: Path  # the keys that sign sessions' credentials: for `Identity.load`
     postgres_url: str = field(repr=False)
     redis_url: str = field(repr=False)
@@ -57,9 +57,6 @@ class Servers:
         Raises StartError, with none left running.
         """
         make_folders(self._home)
-        if (url := self._external.get(self.nats.key)) is not None:
-            await check_external(url)
-            await self.nats.prepare()  # sessions are given credentials, which a server without users does not look at
         outcomes = await asyncio.gather(*(server.start() for server in self.own), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):

@@ -8,7 +8,6 @@ import shutil
 import sysconfig
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from jelmore_contract.bus import LEAST_NATS_VERSION
 from jelmore_local.servers.child import Command
@@ -26,8 +25,6 @@ _BATCHES = 20_000
 #: match", "Missing stream checksum file", "Error unmarshalling stream metafile"; with the file's path in quotes.
 _UNREADABLE_STREAM = re.compile(r"""\[(?:WRN|ERR)\].*\b[Ss]tream (?:metafile|checksum).*?"([^"]+/meta\.\w+)\"""")
 _REMEDY = "restore it from a backup, or move the folder away to begin with an empty log"
-_PORT = 4222
-_EXTERNAL_LIMIT_S = 5.0
 
 
 class Nats(Server):
@@ -119,26 +116,6 @@ def lost_streams(output: str) -> list[Path]:
     """
     folders = {Path(path).parent for path in _UNREADABLE_STREAM.findall(output)}
     return sorted(folder for folder in folders if any(block.stat().st_size for block in folder.glob("msgs/*.blk")))
-
-
-async def check_external(url: str) -> None:
-    """Whether a server that is not ours will do. Raises StartError."""
-    address = urlsplit(url)
-    remedy = "start it, or unset JELMORE_NATS_URL to have one started"
-    try:
-        async with asyncio.timeout(_EXTERNAL_LIMIT_S):
-            information = await _information(address.hostname or LOOPBACK, address.port or _PORT)
-    except (OSError, ValueError, asyncio.IncompleteReadError) as error:
-        raise StartError(f"No NATS server answers at JELMORE_NATS_URL ({type(error).__name__}): {remedy}.") from error
-    _check_version(information["version"])
-    if not information.get("jetstream"):
-        raise StartError("The NATS server at JELMORE_NATS_URL has no JetStream: enable it, or unset the variable.")
-    if information.get("auth_required"):
-        # Sessions' credentials are signed with keys of ours, which it does not know.
-        raise StartError(
-            "The NATS server at JELMORE_NATS_URL has users of its own, so that sessions could not log in:"
-            " name one without users, or unset the variable."
-        )
 
 
 async def _information(host: str, port: int) -> dict[str, Any]:

@@ -5,21 +5,22 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-import nats
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from jelmore_bus import Access, BusClient
+
 logger = logging.getLogger(__name__)
+
+_RETRY = 0.2  # seconds between two attempts to connect
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """name: what the server shows of this connection. credentials: file with a user of the account CORE."""
+    """access: as a user of the account CORE. name: what the server shows of this connection."""
 
-    url: str
-    credentials: Path
+    access: Access
     name: str
 
 
@@ -41,21 +42,15 @@ class Bus:
 async def connected(
     address: Address, stopping: asyncio.Event, on_reconnected: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[Client | None]:
-    """A client that comes back as often as the server does; None where `stopping` was set before there was any.
-
-    Raises errors of `nats` for credentials that are refused.
-    """
+    """A client that comes back as often as the server does; None where `stopping` was set before there was any."""
+    client = BusClient(logger)
     connecting = asyncio.create_task(
-        nats.connect(
-            address.url,
+        client.open(
+            address.access,
             name=address.name,
-            user_credentials=str(address.credentials),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.2,
+            retry=_RETRY,
+            reconnected=on_reconnected,
             pending_size=0,  # what cannot be sent now fails now: the next pass decides what still holds
-            error_cb=_on_error,
-            disconnected_cb=_on_disconnected,
-            reconnected_cb=on_reconnected,
         )
     )
     stopped = asyncio.create_task(stopping.wait())
@@ -67,12 +62,11 @@ async def connected(
             await connecting
         yield None
         return
-    client = connecting.result()
+    connecting.result()
     try:
         yield client
     finally:
-        with suppress(TypeError, OSError):  # nats-py 2.16 writes what it has left to a connection that is gone
-            await client.close()
+        await client.close()
 
 
 async def first(events: Iterable[asyncio.Event], timeout: float) -> None:
@@ -83,11 +77,3 @@ async def first(events: Iterable[asyncio.Event], timeout: float) -> None:
     finally:
         for task in waiting:
             task.cancel()
-
-
-async def _on_disconnected() -> None:
-    logger.warning("the connection to the bus is gone, trying again until it is back")
-
-
-async def _on_error(error: Exception) -> None:
-    logger.debug("the bus: %r", error)  # while it is away, several a second

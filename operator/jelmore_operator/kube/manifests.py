@@ -4,8 +4,10 @@ input gives the same documents.
 
 import base64
 import hashlib
+from dataclasses import replace
 from typing import NamedTuple
 
+from jelmore_bus import Tls
 from jelmore_contract.events import encode_json
 from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credentials
 from jelmore_operator.agent_config import Places, agent_config
@@ -19,7 +21,7 @@ from jelmore_operator.kube.containers import (
 )
 from jelmore_operator.kube.names import MADE_OF, PASSWD, labels, object_name
 from jelmore_operator.kube.pods import Record
-from jelmore_operator.kube.settings import PodSettings, Users
+from jelmore_operator.kube.settings import PodSettings, TlsFiles, Users
 from jelmore_operator.reconcile.winding import GRACE
 
 #: Where everything is in a pod.
@@ -35,7 +37,7 @@ PLACES = Places(
     claude_tmp="/tmp",  # noqa: S108 - of the pod's own
 )
 
-
+_TLS_PATHS = ("/etc/jelmore/nats-ca.crt", "/etc/jelmore/nats.crt", "/etc/jelmore/nats.key")
 _PASSWD_FIELD = {"fieldPath": f"metadata.annotations['{PASSWD}']"}
 
 
@@ -75,16 +77,23 @@ def claim(resource: ClaudeSession, settings: PodSettings) -> Document:
 
 
 class BusAccess(NamedTuple):
-    """url: as pods reach the bus. credentials: the text of a credentials file. nonce: for launcher and agent."""
+    """url: as pods reach the bus. credentials: the text of a credentials file. nonce: for launcher and agent. tls:
+    what is needed to speak TLS with the bus.
+    """
 
     url: str
     credentials: str
     nonce: str
+    tls: TlsFiles = TlsFiles()
 
 
 def secret(resource: ClaudeSession, bus: BusAccess) -> Document:
-    config = encode_json(agent_config(resource, bus.url, PLACES)).decode()
+    texts = (bus.tls.ca, bus.tls.certificate, bus.tls.key)
+    given = [path if text else "" for path, text in zip(_TLS_PATHS, texts, strict=True)]
+    places = replace(PLACES, nats_tls=Tls(*given))
+    config = encode_json(agent_config(resource, bus.url, places)).decode()
     files = {"agent.json": config, "nats.creds": bus.credentials, "nonce": bus.nonce}
+    files |= {path.rpartition("/")[2]: text for path, text in zip(given, texts, strict=True) if path}
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -62,10 +62,8 @@ class Operator:
 
     async def _follow_log(self, stopping: asyncio.Event) -> None:
         """What does not need the bus goes on without one."""
-        bus = self._settings.bus
-        async with connected(
-            Address(bus.url, bus.credentials, "jelmore operator"), stopping, self._reconnected
-        ) as found:
+        address = Address(self._settings.bus.access, "jelmore operator")
+        async with connected(address, stopping, self._reconnected) as found:
             if found is None:
                 return
             self._bus.client = found

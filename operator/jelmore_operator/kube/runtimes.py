@@ -130,7 +130,7 @@ class Runtimes:
     def _bus_access(self, key: SessionKey) -> manifests.BusAccess:
         bus = self._settings.bus
         credentials = bus.identity.session_credentials(key) if bus.identity else bus.shared
-        return manifests.BusAccess(bus.session_url, credentials, secrets.token_hex(16))
+        return manifests.BusAccess(bus.session_url, credentials, secrets.token_hex(16), bus.session_tls)
 
     async def _delete(self, pod: Document, grace: int | None = None) -> None:
         left = await self._api.delete(PODS, pod, grace)

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jelmore_bus import Access, AccessError, Tls
 from jelmore_contract.resource import Credentials, CredentialsKind
 from jelmore_operator.identity import Identity
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany")
+_TLS = ("NATS_CA", "NATS_CERTIFICATE", "NATS_KEY")
 #: The largest uid that container runtimes take.
 _MOST_UID = 2**31 - 1
 
@@ -20,16 +22,26 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The texts of files in PEM form; "" for none. See `jelmore_bus.Tls`."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Bus:
-    """url: the operator's own way. session_url: how pods reach the bus. credentials: file with a user of CORE. One of
-    `identity`, which makes each session a user of its own, and `shared`, the text of a credentials file for all.
+    """access: the operator's own way, as a user of CORE. session_url: how pods reach the bus. session_tls: what they
+    get of the operator's TLS files. One of `identity`, which makes each session a user of its own, and `shared`, the
+    text of a credentials file for all.
     """
 
-    url: str
-    session_url: str
-    credentials: Path
+    access: Access
+    session_url: str = field(repr=False)
     identity: Identity | None = None
     shared: str = field(default="", repr=False)
+    session_tls: TlsFiles = TlsFiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,13 @@ def _check_namespace(variable: str, name: str) -> None:
 def _bus(env: _Environment) -> Bus:
     url = env.require("NATS_URL", "where NATS is, such as nats://nats.nats:4222")
     env.read("NATS_CREDENTIALS", "the credentials file of a user in NATS' account CORE")
-    credentials = Path(env.get("NATS_CREDENTIALS", ""))
+    tls = Tls(*(env.get(name, "") for name in _TLS))
+    access = Access(url, env.get("NATS_CREDENTIALS", ""), tls)
+    files = TlsFiles(*(env.read(name, "a file") if env.get(name, "") else "" for name in _TLS))
+    try:
+        access.options()
+    except AccessError as error:
+        raise SettingsError(str(error)) from None
     keys = env.get("NATS_IDENTITY", "")
     if bool(keys) == bool(env.get("NATS_SHARED_CREDENTIALS", "")):
         raise SettingsError(
@@ -133,9 +151,9 @@ def _bus(env: _Environment) -> Bus:
         )
     session_url = env.get("SESSION_NATS_URL", url)
     if not keys:
-        return Bus(url, session_url, credentials, shared=env.read("NATS_SHARED_CREDENTIALS", ""))
+        return Bus(access, session_url, shared=env.read("NATS_SHARED_CREDENTIALS", ""), session_tls=files)
     try:
-        return Bus(url, session_url, credentials, Identity.load(Path(keys)))
+        return Bus(access, session_url, Identity.load(Path(keys)), session_tls=files)
     except (OSError, ValueError) as error:
         raise SettingsError(f"JELMORE_NATS_IDENTITY: {error}.") from None
 

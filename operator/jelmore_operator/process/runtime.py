@@ -23,7 +23,13 @@ from jelmore_operator.process.processes import (
     kill_all,
     spawn,
 )
-from jelmore_operator.process.session_files import config_file, digest, kept_workspace, workspace_of
+from jelmore_operator.process.session_files import (
+    config_file,
+    digest,
+    kept_workspace,
+    session_credentials,
+    workspace_of,
+)
 from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.reconcile.backoff import WINDOW
 from jelmore_operator.reconcile.observed import Runtime, SeenInput, SeenReport
@@ -152,7 +158,7 @@ class SessionRuntime:
 
     def _start_agent(self, resource: ClaudeSession) -> None:
         config = config_file(resource, self._settings, self.folder)
-        write_secret(self.folder.nats_credentials, self._settings.identity.session_credentials(self.key))
+        write_secret(self.folder.nats_credentials, session_credentials(self.key, self._settings))
         write_secret(self.folder.agent_config, config.decode())
         argv = [*self._settings.programs.agent, str(self.folder.agent_config)]
         identity = spawn(argv, for_session(), self.folder.agent_log)

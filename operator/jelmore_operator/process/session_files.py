@@ -8,6 +8,7 @@ import msgspec
 from jelmore_contract.agent_config import Live, read_config
 from jelmore_contract.events import encode_json
 from jelmore_contract.resource import ClaudeSession
+from jelmore_contract.subjects import SessionKey
 from jelmore_operator.agent_config import Places, agent_config
 from jelmore_operator.process.folder import Folder
 from jelmore_operator.process.settings import SupervisorSettings
@@ -44,8 +45,9 @@ def credentials_problem(settings: SupervisorSettings) -> str | None:
 
 def config_file(resource: ClaudeSession, settings: SupervisorSettings, folder: Folder) -> bytes:
     """The file's text."""
+    has_user = settings.identity is not None or settings.nats_shared
     places = Places(
-        nats_credentials=str(folder.nats_credentials),
+        nats_credentials=str(folder.nats_credentials) if has_user else "",
         folder=str(folder.spool),
         socket=str(folder.socket),
         nonce_file=str(folder.nonce),
@@ -53,8 +55,15 @@ def config_file(resource: ClaudeSession, settings: SupervisorSettings, folder: F
         claude=str(settings.claude),
         claude_config_dir=str(settings.claude_config_dir or folder.claude),
         claude_tmp=str(folder.tmp),
+        nats_tls=settings.nats_tls,
     )
-    return encode_json(agent_config(resource, settings.nats_url, places))
+    # Without the supervisor's own user and password, if they stand in the URL: sessions have another.
+    return encode_json(agent_config(resource, ",".join(settings.bus.addresses), places))
+
+
+def session_credentials(key: SessionKey, settings: SupervisorSettings) -> str:
+    """The text of a file of credentials for the bus; "" where there are no users."""
+    return settings.identity.session_credentials(key) if settings.identity else settings.nats_shared
 
 
 def digest(config: bytes) -> str:

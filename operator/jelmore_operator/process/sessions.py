@@ -96,6 +96,7 @@ class ProcessSessions:
             clone=runtime.cloning.observe(resource, last_input),
             credentials_problem=credentials_problem(self._settings),
             kept=f"The workspace is kept: {kept}." if kept is not None else None,
+            own_identity=self._settings.identity is not None,
             announced=self._teller.announced(key),
             told=await self._teller.told(resource),
         )

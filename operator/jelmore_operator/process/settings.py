@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jelmore_bus import Access, Tls
 from jelmore_operator.identity import Identity
 
 
@@ -37,18 +38,26 @@ def _programs() -> Programs:
 @dataclass(frozen=True, slots=True)
 class SupervisorSettings:
     """home: sessions live in `sessions/` below it. nats_credentials: file for the supervisor's own
-    connection. claude: the CLI. cli_environment: given to every CLI on top of the supervisor's PATH, HOME
-    and the like; it holds the model's credentials, which are kept nowhere else. claude_config_dir: the
-    user's own Claude folder with their login; None for a fresh one a session. shutdown_limit: seconds that
-    `stop` may take.
+    connection; None for a server without users, or with a user in its URL. identity: makes each session a
+    user of its own; without it `nats_shared` is the text of a file of credentials for all, "" for none.
+    claude: the CLI. cli_environment: given to every CLI on top of the supervisor's PATH, HOME and the like;
+    it holds the model's credentials, which are kept nowhere else. claude_config_dir: the user's own Claude
+    folder with their login; None for a fresh one a session. shutdown_limit: seconds that `stop` may take.
     """
 
     home: Path
     nats_url: str
-    nats_credentials: Path
-    identity: Identity
+    nats_credentials: Path | None
+    identity: Identity | None
     claude: Path
     cli_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     claude_config_dir: Path | None = None
+    nats_tls: Tls = field(default_factory=Tls)
+    nats_shared: str = field(default="", repr=False)
     shutdown_limit: float = 25.0
     programs: Programs = field(default_factory=_programs)
+
+    @property
+    def bus(self) -> Access:
+        """The supervisor's own way to NATS."""
+        return Access(self.nats_url, str(self.nats_credentials or ""), self.nats_tls)

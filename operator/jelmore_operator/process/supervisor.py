@@ -49,7 +49,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Waits for the bus, the stream and the bucket where they are not there yet. Returns after `stop`."""
-        address = Address(self._settings.nats_url, self._settings.nats_credentials, "jelmore supervisor")
+        address = Address(self._settings.bus, "jelmore supervisor")
         try:
             self._take_over()
             async with connected(address, self._stopping, self._reconnected) as client:

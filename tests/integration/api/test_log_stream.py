@@ -1,8 +1,7 @@
 """The stream itself: how it is made, finished by whoever comes next, and refused where it cannot be trusted."""
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from nats.aio.client import Client
@@ -12,7 +11,6 @@ from jelmore_api.persister.stream import (
     COMPLETE_FROM,
     LogUnusable,
     StoredReport,
-    check_version,
     prepare_log,
     stream_config,
 )
@@ -69,18 +67,3 @@ async def test_a_log_behind_its_mirror_is_refused(client: Client) -> None:
     await prepare_log(client, 0, no_reports)
     with pytest.raises(LogUnusable, match=r"ends at 0, but PostgreSQL has it up to 9.*Restore both from one backup"):
         await prepare_log(client, 9, no_reports)
-
-
-@pytest.mark.parametrize(
-    ("version", "taken"), [((2, 11, 9), False), ((1, 99, 0), False), ((2, 12, 0), True), ((3, 0, 0), True)]
-)
-def test_servers_without_atomic_publishing_are_refused(version: tuple[int, int, int], taken: bool) -> None:
-    major, minor, patch = version
-    client = cast(
-        Client, SimpleNamespace(connected_server_version=SimpleNamespace(major=major, minor=minor, patch=patch))
-    )
-    if taken:
-        check_version(client)
-    else:
-        with pytest.raises(LogUnusable, match=r"NATS 2\.12 or later is needed.*upgrade the server"):
-            check_version(client)

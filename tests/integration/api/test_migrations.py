@@ -9,10 +9,9 @@ import asyncpg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from jelmore_api.database.connecting import engine as engine_of
 from jelmore_api.database.tables import metadata
-from jelmore_api.database.urls import sqlalchemy_url
 from jelmore_api.migrations import migrate
 from tests.support.api import closed_port
 from tests.support.gate import Gate
@@ -27,7 +26,7 @@ def differences(connection: Connection) -> list[object]:
 
 
 async def test_tables_and_migrations_agree(database_url: str) -> None:
-    engine = create_async_engine(sqlalchemy_url(database_url))
+    engine = engine_of(database_url)
     async with engine.connect() as connection:
         found = await connection.run_sync(differences)
     await engine.dispose()

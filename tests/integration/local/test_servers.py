@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from jelmore_local.servers import Endpoints, Servers, StartError
 from jelmore_local.servers.child import Child, Command
 from jelmore_local.servers.nats import Nats
-from jelmore_local.servers.ports import Ports, is_free
+from jelmore_local.servers.ports import Ports
 from tests.support.processes import arguments_of, eventually, kill_all_of, processes_of, wait_for
 
 #: Starts the servers as a program of its own would, and says when they run.
@@ -331,16 +331,6 @@ async def test_a_full_disk(tmp_path: Path) -> None:
         wait_for(lambda: processes_of(disk) == set())
     finally:
         await (await asyncio.create_subprocess_exec("umount", "--lazy", disk)).wait()
-
-
-async def test_a_nats_server_elsewhere(home: Path, endpoints: Endpoints) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
-        assert not is_free(silent.getsockname()[1])
-    with pytest.raises(StartError, match="No NATS server answers at JELMORE_NATS_URL"):
-        await Servers(home, {"nats": url}).start()
-    with pytest.raises(StartError, match="users of its own"):
-        await Servers(home, {"nats": endpoints.nats_url}).start()
 
 
 async def test_servers_elsewhere_are_not_started(home: Path) -> None:

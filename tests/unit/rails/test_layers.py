@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 OURS = {
     # Every extra brings what the whole of it needs; the base install, what the client needs of it.
     "jelmore_contract": {"agent"},
+    "jelmore_bus": {"agent", "operator", "api"},
     "jelmore_agent": {"agent"},
     "jelmore_proxy": {"agent", "session"},
     "jelmore_operator": {"operator"},

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PACKAGES = [
     "contract/jelmore_contract",
+    "contract/jelmore_bus",
     "session-image/jelmore_agent",
     "session-image/jelmore_proxy",
     "operator/jelmore_operator",

@@ -13,7 +13,7 @@ from jelmore_operator.kube.settings import SettingsError, read_settings
 def environment(tmp_path: Path) -> dict[str, str]:
     identity = Identity.generate()
     identity.save(tmp_path / "keys.json")
-    (tmp_path / "core.creds").write_text("a user")
+    (tmp_path / "core.creds").write_text("me:password")
     (tmp_path / "shared.creds").write_text("a user for all")
     return {
         "JELMORE_NATS_URL": "nats://n:4222",
@@ -71,6 +71,8 @@ WRONG = {
     "no image": ({"JELMORE_SESSION_IMAGE": ""}, "JELMORE_SESSION_IMAGE is not set"),
     "no namespace": ({"JELMORE_NAMESPACE": ""}, "JELMORE_NAMESPACE is not set"),
     "no name of a namespace": ({"JELMORE_NAMESPACES": "a,B"}, "JELMORE_NAMESPACES: 'B' is no name"),
+    "no url": ({"JELMORE_NATS_URL": "http://n"}, "NATS' URL is none: write nats://HOST:4222"),
+    "no authority there": ({"JELMORE_NATS_CA": "/nowhere"}, "JELMORE_NATS_CA: /nowhere cannot"),
     "no credentials there": ({"JELMORE_NATS_CREDENTIALS": "/nowhere"}, "JELMORE_NATS_CREDENTIALS: /nowhere cannot"),
     "neither identity nor shared": ({"JELMORE_NATS_IDENTITY": ""}, "Set one of JELMORE_NATS_IDENTITY"),
     "both identity and shared": ({"JELMORE_NATS_SHARED_CREDENTIALS": "/x"}, "Set one of JELMORE_NATS_IDENTITY"),
