@@ -14,8 +14,6 @@ from jelmore_operator.process.settings import SupervisorSettings
 from jelmore_operator.reconcile.backoff import WINDOW
 from jelmore_operator.reconcile.observed import Clone, SeenInput
 
-RETRY_AT = "jelmore.dev/retry-at"
-
 
 class _Record(msgspec.Struct):
     """boot: see `folder.Record`. arguments: digest of what is cloned. asked: what had asked for it."""
@@ -111,4 +109,4 @@ def _digest(arguments: list[str]) -> str:
 def _asked(resource: ClaudeSession, last_input: SeenInput | None) -> str:
     """What asks for an attempt, and for another one after a failure: the spec, a retry, an input."""
     metadata = resource.metadata
-    return f"{metadata.generation} {metadata.annotations.get(RETRY_AT, '')} {last_input.seq if last_input else 0}"
+    return f"{metadata.generation} {metadata.retry_at or ''} {last_input.seq if last_input else 0}"

@@ -12,10 +12,9 @@ import pytest
 from jelmore_contract.resource import SessionStatus
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import SessionKey
+from jelmore_operator.reconcile.policies.failure import ADVICE
 from tests.support.git_server import TOKEN, GitServer, git
 from tests.support.supervised import Supervised, eventually, supervising, supervisor_process
-
-AGAIN = "Send an input to try again, or delete the session."
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ async def test_what_cannot_be_cloned_fails_once_until_something_changes(supervis
         key = await supervised.create(query="hello", workspace=workspace(url, ref="nope"))
         status = await supervised.until_state(key, SessionState.FAILED)
         problem = f"{url} has no branch or tag nope: change the ref."
-        assert status.message == f"{problem} {AGAIN}"
+        assert status.message == f"{problem} {ADVICE}"
         assert ready(status) == ("False", "CloneFailed", problem)
         tried = (supervised.folder(key) / "clone.json").read_bytes()
 
@@ -121,7 +120,7 @@ async def test_a_private_repository_by_a_folder_of_secrets(supervised: Supervise
         key = await supervised.create(query="hello", workspace=workspace(url, secretName="work"))
         status = await supervised.until_state(key, SessionState.FAILED)
         folder = supervised.settings.home / "secrets/work"
-        assert status.message == f"the folder {folder} has no password, which {url} needs. {AGAIN}"
+        assert status.message == f"the folder {folder} has no password, which {url} needs. {ADVICE}"
         secret(supervised, "work", username="tester", password=TOKEN)
         await supervised.input(key, "now")
         await supervised.until_turn(key, 1)
