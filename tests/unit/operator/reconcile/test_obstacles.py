@@ -7,6 +7,7 @@ from jelmore_operator.reconcile.decide import decide
 from jelmore_operator.reconcile.observed import Clone, Observed
 from jelmore_operator.reconcile.plan import CloneWorkspace, PublishState, StartRuntime, WriteStatus
 from jelmore_operator.reconcile.policies.credentials import credentials
+from jelmore_operator.reconcile.policies.failure import ADVICE
 from jelmore_operator.reconcile.policies.workspace import workspace
 from tests.support.observations import NOW, RUNNING, ago, observed, report, resource, sent
 
@@ -97,7 +98,7 @@ def test_a_clone_that_failed(clone: Clone, message: str) -> None:
     verdict = workspace(observed(resource(spec=WITH_GIT), clone=clone), NOW)
     assert verdict is not None
     assert (verdict.state, verdict.failed_anew, verdict.actions) == (SessionState.FAILED, True, ())
-    assert verdict.message == f"{message}Send an input to try again, or delete the session."
+    assert verdict.message == f"{message}{ADVICE}"
 
 
 def test_a_session_that_runs_is_not_cloned() -> None:
