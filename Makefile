@@ -21,7 +21,7 @@ WITH_CLUSTER := $(BIN)/python -m tests.cluster run --
 # More arguments for the command behind a target: make up ARGS=--help, make unit ARGS='-k states -x'
 ARGS ?=
 
-.PHONY: help up setup test check lint types layers unit integration e2e cluster bench crd lock fmt clean
+.PHONY: help up setup test check lint types layers unit integration e2e cluster bench crd asyncapi lock fmt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: ## Size and speed, as one table (a part: ARGS=latency, sessions, start or
 
 crd: ## Make crds/claudesessions.yaml (and the chart's copy) from the resource's models
 	@$(DEV) -- $(BIN)/python -m scripts.crd
+
+asyncapi: ## Make docs/asyncapi.yaml from the contract's events and commands
+	@$(DEV) -- $(BIN)/python -m scripts.asyncapi
 
 lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1: newest versions)
 	@$(DEV) -- scripts/lock.sh

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     # Types alone: the module needs more than the base install.
-    from jelmore_contract import events as payloads
+    from jelmore_contract import payloads
 
 _READY = "stream.ready"
 
@@ -136,6 +136,12 @@ class TurnCompleted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Diff(Event):
+    TYPE = "session.diff"
+    payload: "payloads.Diff"
+
+
+@dataclass(frozen=True, slots=True)
 class Quota(Event):
     TYPE = "session.quota"
     payload: "payloads.Quota"
@@ -183,7 +189,7 @@ CLASSES: dict[str, type[Event]] = {
             InputChanged,
             ApprovalRequested,
         ),
-        *(ApprovalResolved, TurnCompleted, Quota, ErrorReported, Terminated, OutputDelta),
+        *(ApprovalResolved, TurnCompleted, Diff, Quota, ErrorReported, Terminated, OutputDelta),
     )
 }
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
 import msgspec
+from msgspec import Meta
 
 from jelmore_contract.events import encode_json
 from jelmore_contract.states import Decision
@@ -12,6 +13,7 @@ from jelmore_contract.states import Decision
 #: The largest text or content of one input, in bytes of JSON: with its envelope it must fit NATS' default max_payload
 #: of 1 MiB.
 MAX_INPUT_BYTES = 1_000_000
+UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
 class CommandKind(StrEnum):
@@ -22,10 +24,19 @@ class CommandKind(StrEnum):
 
 
 class InputCommand(msgspec.Struct, forbid_unknown_fields=True):
-    """A prompt. `content`: text, or the Messages API's content blocks."""
+    """A prompt: text, or the Messages API's content blocks. The same id twice is the same input, which runs once."""
 
-    input_id: str
-    content: str | list[dict[str, Any]]
+    input_id: Annotated[
+        str,
+        Meta(
+            description="A UUID in its canonical, lower-case form.",
+            extra_json_schema={"format": "uuid", "maxLength": 36, "pattern": UUID_PATTERN},
+        ),
+    ]
+    content: (
+        Annotated[str, Meta(description="Not blank.", extra_json_schema={"pattern": r"\S"})]
+        | Annotated[list[dict[str, Any]], Meta(extra_json_schema={"minItems": 1})]
+    )
 
 
 class InterruptCommand(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,14 +44,16 @@ class InterruptCommand(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AnswerCommand(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """An approval's, question's or plan's answer. `answers`: question text -> answer, for AskUserQuestion."""
+    """The answer to an approval, a question or a plan. The first one counts."""
 
-    approval_id: str
-    decision: Decision
-    message: str | None = None
-    answers: dict[str, Any] | None = None
-    updated_input: dict[str, Any] | None = None
-    updated_permissions: list[dict[str, Any]] | None = None
+    approval_id: Annotated[str, Meta(description="From `session.approval_requested`.")]
+    decision: Annotated[Decision, Meta(extra_json_schema={"enum": [Decision.ALLOW, Decision.DENY]})]
+    message: Annotated[str | None, Meta(description="Told to Claude with a denial.")] = None
+    answers: Annotated[dict[str, Any] | None, Meta(description="For a question: its text -> the answer.")] = None
+    updated_input: Annotated[dict[str, Any] | None, Meta(description="The tool is given this instead.")] = None
+    updated_permissions: Annotated[
+        list[dict[str, Any]] | None, Meta(description="Those of `suggestions` that hold from now on.")
+    ] = None
 
 
 type _Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
@@ -63,7 +76,8 @@ class ConfigureCommand(msgspec.Struct, forbid_unknown_fields=True):
 
 type Command = InputCommand | InterruptCommand | AnswerCommand | ConfigureCommand
 
-_PAYLOADS: dict[str, type[Command]] = {
+#: What each kind has as its payload.
+COMMANDS: dict[str, type[Command]] = {
     CommandKind.INPUT: InputCommand,
     CommandKind.INTERRUPT: InterruptCommand,
     CommandKind.ANSWER: AnswerCommand,
@@ -82,7 +96,7 @@ class CommandEnvelope(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def encode_command(command: Command, command_id: str, session_id: str, timestamp: str) -> bytes:
-    kind = next(kind for kind, payload in _PAYLOADS.items() if isinstance(command, payload))
+    kind = next(kind for kind, payload in COMMANDS.items() if isinstance(command, payload))
     return encode_json(CommandEnvelope(command_id, kind, session_id, timestamp, msgspec.Raw(encode_json(command))))
 
 
@@ -90,9 +104,9 @@ def decode_command(kind: str, body: bytes) -> tuple[CommandEnvelope, Command]:
     """Raises ValueError, with what is wrong, for a body that is no command of that kind."""
     try:
         envelope = msgspec.json.decode(body, type=CommandEnvelope)
-        if envelope.kind != kind or kind not in _PAYLOADS:
+        if envelope.kind != kind or kind not in COMMANDS:
             raise ValueError(f"kind {envelope.kind!r} came on the subject of {kind!r}")
-        command = msgspec.json.decode(envelope.payload, type=_PAYLOADS[kind])
+        command = msgspec.json.decode(envelope.payload, type=COMMANDS[kind])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     if isinstance(command, InputCommand):

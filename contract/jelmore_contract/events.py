@@ -1,4 +1,4 @@
-"""Events: the envelope as bytes, the types, and the shape of each payload.
+"""Events: the types, and the envelope as bytes. What is in the payloads stands in `payloads`.
 
 An event is `{"id", "event_type", "session_id", "timestamp", "payload"}`; readers get `seq`, the stream sequence,
 added in front. The payload of `session.output` is the CLI's line whole and unchanged, so envelopes are spliced from
@@ -12,7 +12,7 @@ import json
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ class EventType(StrEnum):
     APPROVAL_REQUESTED = "session.approval_requested"
     APPROVAL_RESOLVED = "session.approval_resolved"
     TURN_COMPLETED = "session.turn_completed"
+    DIFF = "session.diff"
     QUOTA = "session.quota"
     ERROR = "session.error"
     TERMINATED = "session.terminated"
@@ -49,102 +50,6 @@ class Encoding(StrEnum):
 BLOB_THRESHOLD = 512 * 1024
 #: Bytes of a blob in one message; NATS' default `max_payload` is 1 MiB.
 BLOB_CHUNK = 512 * 1024
-
-
-class Created(TypedDict):
-    name: str
-    namespace: str
-    spec: dict[str, Any]  # the resource's spec as it was accepted, camelCase
-    labels: dict[str, str]
-
-
-class SpecChanged(TypedDict):
-    """What the session is from here on: whole, not what changed of it."""
-
-    generation: int  # of the resource
-    spec: dict[str, Any]  # camelCase
-    labels: dict[str, str]
-
-
-StateChanged = TypedDict(
-    "StateChanged",
-    {
-        "from": str | None,
-        "to": str,
-        "waiting_for": NotRequired[str],
-        "message": NotRequired[str],
-        "run": NotRequired[int],
-    },
-)
-DirectoryChanged = TypedDict("DirectoryChanged", {"from": str | None, "to": str, "turn": int})
-
-
-class FileModified(TypedDict):
-    path: str
-    change: str  # created, modified, deleted
-    size: int | None  # bytes; null once deleted
-    turn: int
-
-
-GitActivity = TypedDict(
-    "GitActivity",
-    {
-        "operation": str,
-        "branch": str | None,
-        "from": str | None,
-        "to": str | None,
-        "message": str,
-        "repository": str,  # relative to the workspace, "" for its root
-        "turn": int,
-    },
-)
-
-
-class Input(TypedDict):
-    input_id: str
-    state: str
-    reason: NotRequired[str]
-
-
-class ApprovalRequested(TypedDict):
-    approval_id: str
-    kind: str  # approval, question, plan
-    tool_name: str
-    input: dict[str, Any]
-    description: NotRequired[str]
-    suggestions: NotRequired[list[Any]]
-    tool_use_id: NotRequired[str]
-
-
-class ApprovalResolved(TypedDict):
-    approval_id: str
-    decision: str
-    by: str
-    message: NotRequired[str]
-
-
-class TurnCompleted(TypedDict):
-    turn: int
-    usage: dict[str, Any]
-    cost_usd: float  # cumulative for the session, as the CLI counts it
-    result: str | None
-    is_error: bool
-    subtype: str
-    input_ids: NotRequired[list[str]]
-
-
-class Quota(TypedDict):
-    status: str
-    resets_at: str | None
-
-
-class Error(TypedDict):
-    reason: str  # errors.ErrorReason
-    message: str
-
-
-class Terminated(TypedDict):
-    reason: str
 
 
 def encode_json(value: object) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 #: Readable by anyone: probes, and pages that hold no data.
-OPEN_PATHS = ("/healthz", "/readyz", "/api/v1/docs", "/api/v1/redoc", "/api/v1/openapi.json")
+OPEN_PATHS = ("/healthz", "/readyz", "/api/v1/docs", "/api/v1/redoc", "/api/v1/openapi.json", "/api/v1/asyncapi.json")
 
 
 def is_open(path: str) -> bool:

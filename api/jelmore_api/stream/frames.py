@@ -3,12 +3,8 @@
 from typing import NamedTuple
 
 from jelmore_contract.events import Encoding, Envelope, add_seq, decode_event, encode_event, encode_json, is_json
+from jelmore_contract.frames import BATCH, END, READY, REPLY
 from jelmore_contract.subjects import Subject, parse_subject, session_key
-
-READY = "stream.ready"
-BATCH = "stream.batch"
-REPLY = "stream.reply"
-END = "stream.end"
 
 
 class Frame(NamedTuple):

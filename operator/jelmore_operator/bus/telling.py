@@ -15,17 +15,8 @@ from pydantic import ValidationError
 from jelmore_contract.agent_config import Live
 from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE, consumer_name
 from jelmore_contract.commands import CommandKind, ConfigureCommand, InterruptCommand, encode_command
-from jelmore_contract.events import (
-    Created,
-    EventType,
-    SpecChanged,
-    StateChanged,
-    Terminated,
-    decode_event,
-    encode_event,
-    encode_json,
-    rfc3339,
-)
+from jelmore_contract.events import EventType, decode_event, encode_event, encode_json, rfc3339
+from jelmore_contract.payloads import Created, SpecChanged, StateChanged, Terminated
 from jelmore_contract.resource import ClaudeSession, SessionSpec
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import STREAM, SessionKey, command_subject, event_subject, session_commands
@@ -138,7 +129,8 @@ class Teller:
         seq, last = await self._last_change(subject)
         if last == to:
             return
-        payload: StateChanged = {"from": last or resource.status.state, "to": to}
+        before = SessionState(last) if last in set(SessionState) else resource.status.state
+        payload: StateChanged = {"from": before, "to": to}
         if message is not None:
             payload["message"] = message
         event_id = f"{resource.session_id}/{seq}/{EventType.STATE_CHANGED}"

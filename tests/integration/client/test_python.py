@@ -146,7 +146,7 @@ async def test_streaming_and_asking_across_restarts_of_the_api(up: Up) -> None:
     assert [event.seq for event in seen] == [event.seq for event in stored]
     inputs = [e.payload["input_id"] for e in seen if isinstance(e, InputChanged) and e.payload["state"] == "completed"]
     assert len(inputs) == len(set(inputs)) == 4
-    assert [e.payload["to"] for e in seen if isinstance(e, StateChanged)].count("active") >= 4
+    assert [str(e.payload["to"]) for e in seen if isinstance(e, StateChanged)].count("active") >= 4
     assert (await asyncio.to_thread(up.stop))[0] == 0
 
 

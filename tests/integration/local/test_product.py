@@ -13,6 +13,7 @@ import pytest
 import websockets
 from nats.aio.msg import Msg
 
+from tests.support.asyncapi import Judge
 from tests.support.processes import processes_of, wait_for
 from tests.support.scripts import ask, bash, say, script, write
 from tests.support.up import Up
@@ -113,7 +114,7 @@ def test_delete_in_a_turn_ends_it_with_its_result(up: Up) -> None:
     assert up.stop()[0] == 0
 
 
-async def test_a_life_with_every_kind_of_event(up: Up) -> None:
+async def test_a_life_with_every_kind_of_event(up: Up, judge: Judge) -> None:
     (up.home.parent / ".gitconfig").write_text(WHO)
     up.start()
     bus = up.endpoints()["nats"]
@@ -124,7 +125,7 @@ async def test_a_life_with_every_kind_of_event(up: Up) -> None:
         heard.append((message.subject, json.loads(message.data)))
 
     await stranger.subscribe("jelmore.event.default.*.>", cb=hear)
-    await stranger.flush()
+    await judge.listen(stranger)
     spec = {"query": script(*WORK), "allowed_tools": ["Bash(mkdir:*)", "Bash(cd:*)", "Bash(printf:*)", "Bash(sh:*)"]}
     session = up.call("POST", "/api/v1/session", spec | {"name": "life"})["id"]
 
@@ -165,6 +166,8 @@ async def test_a_life_with_every_kind_of_event(up: Up) -> None:
         {name: value for name, value in event.items() if name != "seq"} for event in log
     ]
     await stranger.close()
+    assert judge.faults == []
+    assert all(judge.fault_of("StreamEvent", event) is None for event in log)
     with pytest.raises(urllib.error.HTTPError, match="409"):
         up.call("POST", f"/api/v1/session/{session}/input", {"text": "still there?"})
     assert up.stop()[0] == 0

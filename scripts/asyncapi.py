@@ -1,0 +1,20 @@
+"""Writes the AsyncAPI document, `make asyncapi`. A test compares the file with what the contract says now."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from jelmore_contract.asyncapi import document
+
+FILE = Path(__file__).resolve().parent.parent / "docs/asyncapi.yaml"
+
+
+def asyncapi_text() -> str:
+    """As YAML, by way of JSON so that nothing in it is one object, which would be written once and referred to."""
+    body = yaml.safe_dump(json.loads(json.dumps(document())), width=110, allow_unicode=True, sort_keys=False)
+    return f"# Made by `make asyncapi` from contract/jelmore_contract/. Do not edit.\n{body}"
+
+
+if __name__ == "__main__":
+    FILE.write_text(asyncapi_text())
