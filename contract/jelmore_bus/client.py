@@ -25,9 +25,10 @@ class BusClient(Client):
     """Refuses servers that are too old before anything is sent to them, each time that it connects. Says once what is
     wrong, and once that it is well again; `trouble` is what is wrong now.
 
-    Lives with any subject. A subject is any bytes without blanks, and a session may publish below its own: nats-py
-    decodes it as UTF-8, and what is none ends its reading of the connection for good, without a word. What is no UTF-8
-    arrives as U+FFFD here: it is then no subject of the log, and is treated as such.
+    Lives with any subject and any header. A subject is any bytes without blanks, a header any bytes, and a session may
+    publish below its own subjects: nats-py decodes both as UTF-8, and what is none ends its reading of the connection
+    for good, without a word. What is no UTF-8 in a subject arrives as U+FFFD here: it is then no subject of the log, and
+    is treated as such. A header that cannot be read counts as none.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -123,6 +124,13 @@ class BusClient(Client):
             if info.get("tls_verify") and not self._has_certificate:
                 raise ClientCertificate
         await super()._process_info(info, initial_connection)
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        try:
+            found: dict[str, str] | None = await super()._process_headers(headers)
+        except (ValueError, IndexError):
+            return None
+        return found
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, Any] | None

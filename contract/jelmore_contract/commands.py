@@ -13,6 +13,8 @@ from jelmore_contract.states import Decision
 #: The largest text or content of one input, in bytes of JSON: with its envelope it must fit NATS' default max_payload
 #: of 1 MiB.
 MAX_INPUT_BYTES = 1_000_000
+#: Levels of a payload. What is deeper could be read here and break who reads it next.
+MAX_DEPTH = 64
 UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
@@ -85,6 +87,9 @@ COMMANDS: dict[str, type[Command]] = {
 }
 
 
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+
+
 class CommandEnvelope(msgspec.Struct, forbid_unknown_fields=True):
     """The message's body; its kind is the subject's last token, repeated here so that a stored row explains itself."""
 
@@ -109,11 +114,27 @@ def decode_command(kind: str, body: bytes) -> tuple[CommandEnvelope, Command]:
         command = msgspec.json.decode(envelope.payload, type=COMMANDS[kind])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _check_depth(msgspec.to_builtins(command))
     if isinstance(command, InputCommand):
         _check_input(command)
     if isinstance(command, AnswerCommand) and command.decision is Decision.CANCELLED:
         raise ValueError("decision must be allow or deny")
     return envelope, command
+
+
+def _check_depth(value: object) -> None:
+    level, depth = [value], 0
+    while level := [child for node in level for child in _children(node)]:
+        if (depth := depth + 1) > MAX_DEPTH:
+            raise ValueError(_TOO_DEEP)
+
+
+def _children(node: object) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
 
 
 def _check_input(command: InputCommand) -> None:

@@ -122,7 +122,7 @@ def decode_event(event: bytes) -> Envelope:
         )
     try:
         loose = msgspec.json.decode(event, type=_Loose)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not an event: {error}") from error
     return Envelope(loose.id, loose.event_type, loose.session_id, loose.timestamp, loose.encoding, bytes(loose.payload))
 

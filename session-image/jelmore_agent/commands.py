@@ -45,21 +45,22 @@ class Commands:
         while True:
             try:
                 await client.publish(next_subject(STREAM, self._consumer), pull, reply=inbox)
-                await self._receive(client)
+                await self._receive(client, inbox)
             except TimeoutError:
                 continue
             except (nats.errors.Error, OSError) as error:
                 logger.info("no commands can be read: %s", str(error) or type(error).__name__)
                 await asyncio.sleep(_RETRY)
 
-    async def _receive(self, client: Client) -> None:
+    async def _receive(self, client: Client, inbox: str) -> None:
         """Takes what one pull brings. Raises TimeoutError where the server forgot the pull."""
         async with asyncio.timeout(_EXPIRES + 5):
             message = await self._came.get()
         if message is None:
             return
-        if (status := (message.headers or {}).get("Status")) is not None:
-            if status not in _OVER:
+        # A command has its own subject; what its headers say is its sender's.
+        if message.subject == inbox:
+            if (status := (message.headers or {}).get("Status")) not in _OVER:
                 logger.info("pulling commands: %s %s", status, (message.headers or {}).get("Description", ""))
                 await asyncio.sleep(_RETRY)
             return

@@ -81,6 +81,8 @@ class Publisher:
         self._more = asyncio.Event()
         self._report: Report | None = None
         self.stored: Cursor | None = None
+        #: What the log is known to have, by what an agent before this one noted.
+        self.known = ORIGIN
 
     @property
     def full(self) -> bool:
@@ -121,17 +123,26 @@ class Publisher:
             await asyncio.sleep(_RETRY)
 
     async def _position(self, client: Client) -> _Position:
-        """Where the log stands: the last report, or the last output event stored alone after it."""
+        """Where the log stands: the last report, or the last output event stored alone after it. Where noise stands on
+        either's subject, what this agent knows itself has to do.
+        """
         position = _Position(ORIGIN, 0, 0)
         if (message := await last_message(client, STREAM, report_subject(self._key))) is not None:
             position.report_seq = int((message.headers or {})["Nats-Sequence"])
-            position.cursor = msgspec.json.decode(message.data, type=Report).cursor
+            position.cursor = self._place(_report_cursor, message.data)
         output = event_subject(self._key, EventType.OUTPUT)
         if (message := await last_message(client, STREAM, output)) is not None:
             position.output_seq = int((message.headers or {})["Nats-Sequence"])
-            position.cursor = max(position.cursor, cursor_of(decode_event(message.data).id))
+            position.cursor = max(position.cursor, self._place(_event_cursor, message.data))
         self._done(position.cursor)
         return position
+
+    def _place(self, read: Callable[[bytes], Cursor], data: bytes) -> Cursor:
+        try:
+            return read(data)
+        except (ValueError, RecursionError) as error:
+            logger.warning("somebody else wrote to the session's own subjects: %s", error)
+            return max(self.stored or ORIGIN, self.known)
 
     def _done(self, cursor: Cursor) -> None:
         while self._items and self._items[0].cursor <= cursor:
@@ -250,6 +261,14 @@ def _inner(encoding: Encoding | None) -> dict[str, str]:
 
 def _blob_name(cursor: Cursor) -> str:
     return f"{cursor.run}-{cursor.source}-{cursor.fact or cursor.offset}-{cursor.index}"
+
+
+def _report_cursor(data: bytes) -> Cursor:
+    return msgspec.json.decode(data, type=Report).cursor
+
+
+def _event_cursor(data: bytes) -> Cursor:
+    return cursor_of(decode_event(data).id)
 
 
 def cursor_of(event_id: str) -> Cursor:

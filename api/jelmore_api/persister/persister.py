@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from jelmore_api.availability import Availability
 from jelmore_api.database.connecting import database_trouble
+from jelmore_api.persister.dead_letters import DeadLetters
 from jelmore_api.persister.health import Health, describe
 from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_api.persister.store import DATABASE_ERRORS, PositionMoved, Store
@@ -52,6 +53,7 @@ class Persister:
         self._database_url = database_url
         self._mirror = mirror
         self._superseded = Superseded(client)
+        self.dead_letters = DeadLetters(client)
         self._states = {"postgres": Health(False, "not connected yet"), "nats": Health(False, "not connected yet")}
         self._pause = _LEAST_PAUSE
         self._availability = Availability("the mirror waits:", logger)
@@ -148,4 +150,5 @@ class Persister:
         if self._mirror is not None:
             self._mirror.committed(position, entries[-1].seq, written)
         await self._superseded.committed(entries)
+        await self.dead_letters.committed(letter for changes in written for letter in changes.dead_letters)
         return entries[-1].seq

@@ -35,7 +35,7 @@ def read_report(body: bytes) -> Report:
     """Raises ValueError for what is no report, or one with counts that no column takes."""
     try:
         report = msgspec.json.decode(body, type=Report)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a report: {error}") from error
     usage = report.usage
     if not all(0 <= count < 2**31 for count in (report.run, usage.turns)):

@@ -66,8 +66,8 @@ class Follower:
         """Until there is any doubt. Raises ConnectionError while there is no server."""
         if not client.is_connected:
             raise ConnectionError("not connected")
-        reading = _Reading(self)
         inbox = client.new_inbox()
+        reading = _Reading(self, inbox)
         subscription = await client.subscribe(inbox, cb=reading.take)
         try:
             info = await client.jetstream().add_consumer(
@@ -107,8 +107,9 @@ class Follower:
 class _Reading:
     """One life of the consumer: counts what it delivers."""
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Follower, inbox: str) -> None:
         self._follower = follower
+        self._inbox = inbox
         self._subjects: set[str] = set()
         self._synced = False
         self.count = 0
@@ -116,8 +117,8 @@ class _Reading:
 
     async def take(self, message: Msg) -> None:
         self.heard += 1
-        status = (message.headers or {}).get("Status")
-        if status is not None:
+        # A stored message has its own subject; what its headers say is its sender's.
+        if message.subject == self._inbox:
             last = (message.headers or {}).get("Nats-Last-Consumer")
             if last is not None and int(last) != self.count:
                 self._follower.restart()

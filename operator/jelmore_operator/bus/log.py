@@ -1,5 +1,6 @@
 """The log as whoever reconciles sees it: the last report and the last input of each session."""
 
+import logging
 from collections.abc import Callable
 
 import msgspec
@@ -21,6 +22,8 @@ from jelmore_contract.subjects import (
 from jelmore_operator.bus.connection import Bus
 from jelmore_operator.bus.follower import Feed, Follower
 from jelmore_operator.reconcile.observed import SeenConfigure, SeenInput, SeenReport
+
+logger = logging.getLogger(__name__)
 
 #: Seconds until an agent that did not confirm a command gets it again. It holds one at a time: one that was handed to
 #: an agent which then died must not be overtaken by a later one.
@@ -74,8 +77,10 @@ class Log:
             message = await self._bus.jetstream.get_last_msg(STREAM, report_subject(key))
         except nats.js.errors.NotFoundError:
             return self._reports.get(key)
-        if message.seq is not None and message.data is not None:
-            self._keep(key, SeenReport(_report(message.data), message.seq))
+        try:
+            self._keep(key, SeenReport(_report(message.data or b""), message.seq or 0))
+        except ValueError as error:
+            logger.error("not understood, left aside: %s: %s", report_subject(key), error)
         return self._reports.get(key)
 
     async def report_now(self, resource: ClaudeSession, running: bool) -> SeenReport | None:
@@ -135,7 +140,7 @@ def _report(body: bytes) -> Report:
     """Raises ValueError for what is no report."""
     try:
         return msgspec.json.decode(body, type=Report)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a report: {error}") from error
 
 
