@@ -12,8 +12,10 @@ from jelmore_api.approvals.repository import ApprovalRepository
 from jelmore_api.approvals.service import ApprovalService
 from jelmore_api.bus import Bus
 from jelmore_api.docs import add_docs
+from jelmore_api.events import diff_endpoints as diffs
 from jelmore_api.events import endpoints as events
 from jelmore_api.events import stream
+from jelmore_api.events.diffs import DiffService
 from jelmore_api.events.repository import EventRepository
 from jelmore_api.events.service import EventService
 from jelmore_api.health import endpoints as health
@@ -75,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(AccessLog)
     errors.add_handlers(app)
     v1 = APIRouter(prefix="/api/v1")
-    for part in (sessions, approvals, events, stream):
+    for part in (sessions, approvals, events, diffs, stream):
         v1.include_router(part.router)
     app.include_router(v1)
     app.include_router(health.router)
@@ -102,6 +104,8 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         approval_service = ApprovalService(bus, ApprovalRepository(postgres), session_service, commands)
         rooms = Rooms(bus.connection)
         replay = Replay(bus.connection, postgres, rooms)
+        event_repository = EventRepository(postgres)
+        event_service = EventService(bus, event_repository, session_service, replay)
         made = Services(
             settings=settings,
             bus=bus,
@@ -109,7 +113,8 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             sessions=session_service,
             commands=commands,
             approvals=approval_service,
-            events=EventService(bus, EventRepository(postgres), session_service, replay),
+            events=event_service,
+            diffs=DiffService(bus, event_repository, event_service),
             replay=replay,
             rooms=rooms,
             readiness=Readiness(settings.model, bus, postgres, redis, persister, place.problem),

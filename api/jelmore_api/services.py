@@ -9,6 +9,7 @@ from fastapi.requests import HTTPConnection
 from jelmore_api.approvals.service import ApprovalService
 from jelmore_api.auth.access import Admission
 from jelmore_api.bus import Bus
+from jelmore_api.events.diffs import DiffService
 from jelmore_api.events.service import EventService
 from jelmore_api.health.readiness import Readiness
 from jelmore_api.postgres import Postgres
@@ -31,6 +32,7 @@ class Services:
     commands: Commands
     approvals: ApprovalService
     events: EventService
+    diffs: DiffService
     replay: Replay
     rooms: Rooms
     readiness: Readiness

@@ -16,6 +16,7 @@ class ErrorReason(StrEnum):
     BUDGET = "budget"  # the turn ended because the session has used budget.usd
     COMMAND_REFUSED = "command_refused"  # a command on the bus was malformed or cannot be carried out
     WORKSPACE = "workspace"  # files or git cannot be followed fully
+    DIFF = "diff"  # what turns change cannot be told as a diff
     DISK_FULL = "disk_full"  # the CLI is paused until there is room
 
 

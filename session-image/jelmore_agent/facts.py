@@ -112,6 +112,22 @@ class WorkspaceChanged(msgspec.Struct, tag="workspace", tag_field="kind"):
     found: dict[str, Any]
 
 
+class DiffMade(msgspec.Struct, tag="diff", tag_field="kind"):
+    """The workspace was compared with the session's start. `patch`: name of the file in the agent's folder that holds
+    the patch, until the log has it. `changes`: changes of files that had been noted when the comparison began.
+    """
+
+    time: str
+    turn: int
+    changes: int
+    files: int
+    insertions: int
+    deletions: int
+    truncated: bool
+    digest: str
+    patch: str
+
+
 class Problem(msgspec.Struct, tag="problem", tag_field="kind"):
     """Something that its readers should know: told as `session.error`."""
 
@@ -146,6 +162,7 @@ type Fact = (
     | TurnTimedOut
     | Retried
     | WorkspaceChanged
+    | DiffMade
     | Problem
     | GivenUp
     | Ended

@@ -7,7 +7,7 @@ import msgspec
 
 from jelmore_agent import facts, protocol
 from jelmore_agent.facts import Fact
-from jelmore_agent.fold_state import ANSWER, REFUSAL, FoldState, TurnTime
+from jelmore_agent.fold_state import ANSWER, REFUSAL, DiffPlace, FoldState, TurnTime
 from jelmore_agent.protocol import Json
 from jelmore_contract.agent_config import Live
 from jelmore_contract.errors import ErrorReason
@@ -22,7 +22,7 @@ _BESIDE_HEAD = ("branch", "fetch", "push", "tag", "stash")
 
 
 def take_fact(fold: FoldState, fact: Fact) -> None:  # noqa: C901 - one case a kind of fact
-    fold.last_activity = fact.time if not isinstance(fact, facts.Written) else fold.last_activity
+    fold.last_activity = fact.time if not isinstance(fact, facts.Written | facts.DiffMade) else fold.last_activity
     match fact:
         case facts.RunStarted():
             _run_started(fold, fact)
@@ -51,7 +51,10 @@ def take_fact(fold: FoldState, fact: Fact) -> None:  # noqa: C901 - one case a k
             fold.phase, fold.failures, fold.message = Phase.STARTING, 0, None
         case facts.WorkspaceChanged():
             _workspace_changed(fold, fact)
+        case facts.DiffMade():
+            _diff_made(fold, fact)
         case facts.Problem():
+            fold.told.add(fact.message)
             fold.emit(EventType.ERROR, {"reason": fact.reason, "message": fact.message})
         case facts.GivenUp():
             fold.message, fold.phase = fact.message, Phase.FAILED
@@ -175,12 +178,21 @@ def _written(fold: FoldState, token: str) -> None:
 def _workspace_changed(fold: FoldState, fact: facts.WorkspaceChanged) -> None:
     found, turn = fact.found, {"turn": fact.turn}
     if found["kind"] == "file":
+        fold.file_changes += 1
         fold.emit(EventType.FILE_MODIFIED, _pick(found, ("path", "change", "size")) | turn)
     elif found["kind"] == "git":
         told = _pick(found, ("operation", "branch", "from", "to", "message", "repository"))
         fold.emit(EventType.GIT_ACTIVITY, told | turn)
         if not found["repository"] and found["operation"] not in _BESIDE_HEAD:
             fold.git = Git(found["branch"], found["to"])
+
+
+def _diff_made(fold: FoldState, fact: facts.DiffMade) -> None:
+    """The patch itself is put in by whoever can read files."""
+    if fact.digest != fold.diff.digest:
+        figures = {"files": fact.files, "insertions": fact.insertions, "deletions": fact.deletions}
+        fold.emit(EventType.DIFF, {"turn": fact.turn, **figures, "truncated": fact.truncated, "patch": ""})
+    fold.diff = DiffPlace(fact.turn, fact.changes, fact.digest)
 
 
 def _pick(found: Json, names: tuple[str, ...]) -> Json:

@@ -36,6 +36,15 @@ class TurnTime:
 
 
 @dataclass(slots=True)
+class DiffPlace:
+    """What the last diff took in: a turn's end, changes of files; and its patch."""
+
+    turn: int = 0
+    changes: int = 0
+    digest: str = ""
+
+
+@dataclass(slots=True)
 class FoldState:
     """Everything that the records tell. Fields named as in the report where they are in it."""
 
@@ -62,6 +71,9 @@ class FoldState:
     quota_resets_at: str | None = None
     last_activity: str | None = None
     message: str | None = None
+    file_changes: int = 0  # noted so far
+    diff: DiffPlace = field(default_factory=DiffPlace)
+    told: set[str] = field(default_factory=set)  # messages of problems, each of which is told once
     requires_action: bool = False
     interrupting: bool = False  # an interrupt was asked for, and the turn is not over yet
     clock: TurnTime = field(default_factory=TurnTime)
@@ -77,6 +89,11 @@ class FoldState:
     def turn(self) -> int:
         """Number of the turn that runs, or of the last one."""
         return self.turns + 1 if self.in_turn else self.turns
+
+    @property
+    def diff_due(self) -> bool:
+        """A turn that changed files is over, and what it changed was not told."""
+        return not self.in_turn and self.turns > self.diff.turn and self.file_changes > self.diff.changes
 
     def report(self, cursor: Cursor) -> Report:
         """The report as of `cursor`."""

@@ -25,6 +25,9 @@ from nats.aio.client import Client
 
 from jelmore_agent import bus
 from jelmore_agent.commands import Commands
+from jelmore_agent.diff.job import Result
+from jelmore_agent.diff.maker import NO_GIT, DiffMaker
+from jelmore_agent.diffs import Maker
 from jelmore_agent.link.launcher_link import LauncherLink
 from jelmore_agent.publisher import Publisher
 from jelmore_agent.session import Session
@@ -62,6 +65,8 @@ class Agent:
             self._session.changed,
             lambda message: self._session.problem(ErrorReason.WORKSPACE, message),
         )
+        self._diff = DiffMaker(config.workspace, Path(config.folder), self._compared)
+        self._start_stored = False
         self._link = link
         self._live = live_subject(session_key(config.namespace, config.session_id))
 
@@ -85,10 +90,13 @@ class Agent:
         await self._session.restore(self._watcher.restore)
         await self._watcher.start()
         hearing = asyncio.create_task(self._hear())
+        storing = asyncio.create_task(self._store_start())
         try:
             await self._session.run()
         finally:
             hearing.cancel()
+            storing.cancel()
+            await self._diff.close()
             await self._watcher.close()
             self._spool.close()
             self._inotify.close()
@@ -102,6 +110,23 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publisher.run(self._client))
             tasks.create_task(self._commands.run(self._client))
+
+    async def _store_start(self) -> None:
+        """What the first input changes is told against the workspace as it is now."""
+        if not self._diff.available and NO_GIT not in self._session.fold.told:
+            self._session.problem(ErrorReason.DIFF, NO_GIT)
+        try:
+            await self._diff.store_start()
+        finally:
+            self._start_stored = True
+            self._session.wake()
+
+    @property
+    def diff_maker(self) -> Maker | None:
+        return self._diff if self._start_stored else None
+
+    def _compared(self, patch: str, result: Result) -> None:
+        self._session.diffs.made(patch, result)
 
     async def settle(self) -> None:
         await self._watcher.settle(_SETTLE_LIMIT)

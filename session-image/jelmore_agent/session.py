@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from jelmore_agent import cli, facts, next_action, steering
+from jelmore_agent.diffs import Diffs, Maker
 from jelmore_agent.fold import Emitted, Fold
 from jelmore_agent.link.events import Disconnected, Disk, Exited, Hello, LinkEvent, Refused, Started, Stopping, Written
 from jelmore_agent.link.launcher_link import LauncherLink
@@ -36,7 +37,7 @@ from jelmore_contract.agent_config import AgentConfig
 from jelmore_contract.commands import decode_command, query_input_id
 from jelmore_contract.errors import ErrorReason
 from jelmore_contract.events import now
-from jelmore_contract.report import Cursor
+from jelmore_contract.report import ORIGIN, Cursor
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,10 @@ class Surroundings(Protocol):
     def follow(self, spool: Path) -> None:
         """Wakes the session whenever this file grows, from now on instead of the one before."""
 
+    @property
+    def diff_maker(self) -> Maker | None:
+        """What compares the workspace with the session's start, once that is stored."""
+
 
 class Session:
     """Fed by `changed`, `command` and `hear`; `run` does the work."""
@@ -78,8 +83,10 @@ class Session:
         self._restoring = True
         self.fold = Fold(config.session_id)
         self.view = View()
+        self.diffs = Diffs(self._folder, self.fold, self.note)
         self._published = Hint(self._folder)
         self._skip_to = self._published.read()
+        self._publisher.known = self._skip_to or ORIGIN
         self._open(max(last_run(self._folder), 1))
 
     def _open(self, run: int) -> None:
@@ -93,6 +100,7 @@ class Session:
     def published(self, cursor: Cursor) -> None:
         """Called by the publisher after everything that was stored."""
         self._published.write(cursor)
+        self.diffs.published(cursor)
         self._woken.set()
 
     async def restore(self, found: Callable[[dict[str, Any]], None]) -> None:
@@ -142,6 +150,11 @@ class Session:
                 await self._around.settle()
                 self.view.leaving = True
             wake_at = self._act()
+            if (maker := self._around.diff_maker) is not None:
+                self.diffs.start(maker)
+                if isinstance(self._last, next_action.Finish) and maker.busy:
+                    await self._woken.wait()
+                    continue
             if self._last is not None and self._publisher.empty:
                 if isinstance(self._last, next_action.Finish):
                     with contextlib.suppress(ConnectionError):
@@ -230,11 +243,20 @@ class Session:
             return
         if self._skip_to is not None:
             if emitted.cursor <= self._skip_to:
+                if not isinstance(record, LineRecord) and isinstance(record.fact, facts.DiffMade):
+                    self.diffs.forget(record.fact)
                 return
             self._skip_to = None
             self._publisher.base(self.fold.report(emitted.cursor))
+        if not isinstance(record, LineRecord) and isinstance(record.fact, facts.DiffMade):
+            emitted = self._with_patch(emitted, record.fact)
         stamp = now() if isinstance(record, LineRecord) else record.fact.time
         self._hand_on(emitted, stamp)
+
+    def _with_patch(self, emitted: Emitted, fact: facts.DiffMade) -> Emitted:
+        if not emitted.events:
+            self.diffs.forget(fact)
+        return emitted._replace(events=[self.diffs.whole(fact, event) for event in emitted.events])
 
     def _hand_on(self, emitted: Emitted, stamp: str) -> None:
         report = self.fold.report(emitted.cursor) if emitted.changed else None
@@ -264,6 +286,10 @@ class Session:
         wake_at: datetime | None = None
         for action in list(steering.decide(self._config, self.fold, self.view, datetime.now(UTC))):
             match action:
+                case next_action.Write() if (
+                    self._around.diff_maker is None and action.token in self.fold.inputs.contents
+                ):
+                    continue  # what Claude is to change is not stored yet
                 case next_action.WakeAt():
                     wake_at = min(wake_at or action.moment, action.moment)
                     continue
@@ -283,6 +309,10 @@ class Session:
             if isinstance(action, next_action.Note | next_action.Start):
                 break
         return wake_at
+
+    def _held(self, action: next_action.Write) -> bool:
+        """No input is given before the session's start is stored: what it changes is told against that."""
+        return self._around.diff_maker is None and action.token in self.fold.inputs.contents
 
     def _noted(self, action: next_action.Note) -> bool:
         if action.after_spool:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import nats
 import pytest
 import websockets
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(300)]
 
 EVENTS = {
     *("created", "state_changed", "output", "directory_changed", "file_modified", "git_activity", "input"),
-    *("quota", "approval_requested", "approval_resolved", "turn_completed", "terminated"),
+    *("quota", "approval_requested", "approval_resolved", "turn_completed", "diff", "terminated"),
 }
 WORK = [
     write("%cwd%/note.txt", "a note\n"),
@@ -53,6 +54,11 @@ def left(platform: Platform) -> list[str]:
     ]
 
 
+def diff(platform: Platform, session: str) -> httpx.Response:
+    """What the session changed."""
+    return platform.http.get(f"/api/v1/session/{session}/diff")
+
+
 async def replay(platform: Platform, session: str, after: int = 0) -> list[dict[str, Any]]:
     """The events of a session up to `stream.ready`, or up to its end."""
     events: list[dict[str, Any]] = []
@@ -81,6 +87,7 @@ async def test_a_life_in_a_pod_with_every_kind_of_event(platform: Platform, endp
     status = await asyncio.to_thread(platform.until_state, "life", "idle", turns=1)
     assert (status["podName"], status["currentDirectory"]) == ("claude-life", "/workspace/lib")
 
+    await asyncio.to_thread(wait_for, lambda: diff(platform, session).status_code == 200, LIMIT_S)
     live = await replay(platform, session)
     middle = live[len(live) // 2]["seq"]
     assert await replay(platform, session, middle) == [event for event in live if event["seq"] > middle]
@@ -99,4 +106,7 @@ async def test_a_life_in_a_pod_with_every_kind_of_event(platform: Platform, endp
     assert [event for event in heard if event["session_id"] == session] == [
         {name: value for name, value in event.items() if name != "seq"} for event in log
     ]
+    made = diff(platform, session).json()  # the pod is gone, its log is not
+    assert (made["turn"], made["truncated"]) == (1, False)
+    assert "+++ b/note.txt\n@@ -0,0 +1 @@\n+a note\n" in made["patch"]
     await stranger.close()

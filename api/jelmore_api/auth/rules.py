@@ -51,6 +51,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", f"{_SESSION}/approvals/{{approval_id}}"): Rule(Verb.UPDATE),
     ("GET", f"{_SESSION}/events"): Rule(Verb.GET),
     ("GET", f"{_SESSION}/blobs/{{name}}"): Rule(Verb.GET),
+    ("GET", f"{_SESSION}/diff"): Rule(Verb.GET),
     ("WEBSOCKET", f"{_SESSION}/stream"): Rule(Verb.GET),
 }
 #: What a client sends over an open stream: input, interrupt, answer.

@@ -10,6 +10,19 @@ _EVENTS = """
     WHERE session_id = $1 AND seq > $2 AND ($3::text[] IS NULL OR event_type = ANY($3)) ORDER BY seq LIMIT $4
 """
 _BLOB = "SELECT chunk, data FROM blobs WHERE session_id = $1 AND name = $2"
+_DIFFS = """
+    SELECT seq, encoding, left(payload, 256) AS head FROM events
+    WHERE session_id = $1 AND event_type = 'session.diff' ORDER BY seq DESC
+"""
+_PAYLOAD = "SELECT payload FROM events WHERE session_id = $1 AND seq = $2"
+_BLOB_HEAD = (
+    "SELECT substring(data from 1 for 256) AS head FROM blobs WHERE session_id = $1 AND name = $2 AND chunk = 0"
+)
+_DIFF_PROBLEM = """
+    SELECT payload FROM events
+    WHERE session_id = $1 AND event_type = 'session.error' AND payload LIKE '{"reason":"diff",%'
+    ORDER BY seq DESC LIMIT 1
+"""
 
 
 class EventRepository(LogRepository):
@@ -20,3 +33,22 @@ class EventRepository(LogRepository):
 
     async def chunks(self, session_id: str, name: str) -> dict[int, bytes]:
         return {row["chunk"]: row["data"] for row in await self._postgres.rows(_BLOB, session_id, name)}
+
+    async def diffs(self, session_id: str) -> list[Row]:
+        """seq, encoding and the beginning of each `session.diff`, newest first."""
+        return await self._postgres.rows(_DIFFS, session_id)
+
+    async def payload(self, session_id: str, seq: int) -> str:
+        """Empty where there is no such event any more."""
+        row = await self._postgres.row(_PAYLOAD, session_id, seq)
+        return str(row["payload"]) if row else ""
+
+    async def blob_head(self, session_id: str, name: str) -> bytes:
+        """Its first bytes."""
+        row = await self._postgres.row(_BLOB_HEAD, session_id, name)
+        return bytes(row["head"]) if row else b""
+
+    async def diff_problem(self, session_id: str) -> str | None:
+        """The payload of the `session.error` that says why there are no diffs."""
+        row = await self._postgres.row(_DIFF_PROBLEM, session_id)
+        return str(row["payload"]) if row else None

@@ -41,7 +41,7 @@ async def test_a_rich_life_is_what_the_document_says(make_rig: MakeRig, judge: J
     assert await rig.stop() == 0
     await rig.client.flush()
     assert judge.faults == []
-    others = {"sessionCreated", "sessionSpecChanged", "sessionTerminated", "sessionQuota", "sessionDiff"}
+    others = {"sessionCreated", "sessionSpecChanged", "sessionTerminated", "sessionQuota"}
     assert set(judge.seen) == set(judge.channels) - others - {"deadLetters", "blob"}
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real_cli
 ASKS = """python3 -c 'open("asked.txt", "w").write("yes")'"""
 EVENTS = {
     *("created", "state_changed", "output", "directory_changed", "file_modified", "git_activity", "input"),
-    *("approval_requested", "approval_resolved", "turn_completed", "terminated"),
+    *("approval_requested", "approval_resolved", "turn_completed", "diff", "terminated"),
 }
 #: A file by a tool and one by a Bash child, a directory, a quiet commit in a script, a question, a request for leave.
 WORK = [
@@ -60,6 +60,15 @@ def answer_all(up: Up, session: str) -> None:
         return bool(now["status"] == "idle" and now["usage"]["turns"] >= 1)
 
     wait_for(over, 60)
+
+
+def patch_of(up: Up, session: str) -> str | None:
+    """What the session changed; None where it has not been told yet."""
+    try:
+        return str(up.call("GET", f"/api/v1/session/{session}/diff")["patch"])
+    except urllib.error.HTTPError as error:
+        error.close()
+        return None
 
 
 async def replay(up: Up, session: str, after: int | None = None) -> list[dict[str, Any]]:
@@ -139,6 +148,7 @@ async def test_a_life_with_every_kind_of_event(up: Up, judge: Judge) -> None:
     )
     await asyncio.to_thread(until_status, up, session, "idle", 2)
 
+    await asyncio.to_thread(wait_for, lambda: patch_of(up, session) is not None, 40)
     live = await replay(up, session)
     middle = live[len(live) // 2]["seq"]
     assert await replay(up, session, middle) == [event for event in live if event["seq"] > middle]
@@ -167,6 +177,7 @@ async def test_a_life_with_every_kind_of_event(up: Up, judge: Judge) -> None:
     ]
     await stranger.close()
     assert judge.faults == []
+    assert "+++ b/note.txt\n@@ -0,0 +1 @@\n+a note\n" in (patch_of(up, session) or "")
     assert all(judge.fault_of("StreamEvent", event) is None for event in log)
     with pytest.raises(urllib.error.HTTPError, match="409"):
         up.call("POST", f"/api/v1/session/{session}/input", {"text": "still there?"})
