@@ -27,8 +27,8 @@ class BusClient(Client):
 
     Lives with any subject and any header. A subject is any bytes without blanks, a header any bytes, and a session may
     publish below its own subjects: nats-py decodes both as UTF-8, and what is none ends its reading of the connection
-    for good, without a word. What is no UTF-8 in a subject arrives as U+FFFD here: it is then no subject of the log, and
-    is treated as such. A header that cannot be read counts as none.
+    for good, without a word. What is no UTF-8 in a subject arrives as U+FFFD here: it is then no subject of the log,
+    and is treated as such. A header that cannot be read counts as none.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
