@@ -69,7 +69,7 @@ bench: ## Size and speed, as one table (a part: ARGS=latency, sessions, start or
 crd: ## Make crds/claudesessions.yaml (and the chart's copy) from the resource's models
 	@$(DEV) -- $(BIN)/python -m scripts.crd
 
-asyncapi: ## Make docs/asyncapi.yaml from the contract's events and commands
+asyncapi: ## Make docs/asyncapi.yaml and the tables of docs/events.md from the contract
 	@$(DEV) -- $(BIN)/python -m scripts.asyncapi
 
 lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1: newest versions)

@@ -1,4 +1,6 @@
-"""Writes the AsyncAPI document, `make asyncapi`. A test compares the file with what the contract says now."""
+"""Writes the AsyncAPI document, `make asyncapi`, and the reference in docs/events.md. Tests compare both with what the
+contract says now.
+"""
 
 import json
 from pathlib import Path
@@ -6,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from jelmore_contract.asyncapi import document
+from scripts import events_page
 
 FILE = Path(__file__).resolve().parent.parent / "docs/asyncapi.yaml"
 
@@ -18,3 +21,4 @@ def asyncapi_text() -> str:
 
 if __name__ == "__main__":
     FILE.write_text(asyncapi_text())
+    events_page.PAGE.write_text(events_page.page())

@@ -22,6 +22,7 @@ from jelmore_contract.subjects import (
     live_subject,
     report_subject,
 )
+from scripts import events_page
 from scripts.asyncapi import FILE, asyncapi_text
 from tests.support.asyncapi import OFFICIAL_SCHEMA, Judge
 from tests.support.frames import recordings
@@ -46,6 +47,12 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
 def test_the_file_is_what_the_contract_says() -> None:
     assert FILE.read_text() == asyncapi_text(), "run `make asyncapi`"
     assert yaml.safe_load(asyncapi_text()) == json.loads(json.dumps(DOCUMENT))
+
+
+def test_the_page_tells_of_the_same() -> None:
+    text = events_page.PAGE.read_text()
+    assert text == events_page.page(), "run `make asyncapi`"
+    assert all(f"### {kind}\n" in text for kind in (*EventType, *CommandKind))
 
 
 def test_it_is_valid_by_the_official_schema() -> None:
