@@ -19,8 +19,12 @@ from jelmore_operator.secret_files import write_secret
 
 #: Atomic batches that may be open at once. The server's defaults, 50 a stream and 1,000 in all, are fewer than sessions
 #: that one machine can hold.
-_BATCHES_PER_STREAM = 10_000
-_BATCHES = 20_000
+LIMITS = """\
+  limits { batch {
+    max_inflight_per_stream: 10000
+    max_inflight_total: 20000
+  } }
+"""
 #: nats-server's words for it (jetstream.go): "Missing stream metafile for", "Stream metafile ...: checksums do not
 #: match", "Missing stream checksum file", "Error unmarshalling stream metafile"; with the file's path in quotes.
 _UNREADABLE_STREAM = re.compile(r"""\[(?:WRN|ERR)\].*\b[Ss]tream (?:metafile|checksum).*?"([^"]+/meta\.\w+)\"""")
@@ -94,10 +98,7 @@ class Nats(Server):
             f"jetstream {{\n"
             f"  store_dir: {json.dumps(str(self.folder))}\n"
             f"  sync_interval: always\n"
-            f"  limits {{ batch {{\n"
-            f"    max_inflight_per_stream: {_BATCHES_PER_STREAM}\n"
-            f"    max_inflight_total: {_BATCHES}\n"
-            f"  }} }}\n"
+            f"{LIMITS}"
             f"}}\n"
         )
 
