@@ -1,7 +1,7 @@
 """The client without asyncio: the same methods, which block. Each is the one of `AsyncJelmore` or `AsyncSession`."""
 
 import functools
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, Self, Unpack
 
@@ -162,10 +162,15 @@ class Jelmore:
         return Session(self._portal, self._portal.run(self._client.find(given)))
 
     def list(
-        self, *, status: str | None = None, namespace: str | None = None, labels: Mapping[str, str] | None = None
+        self,
+        *,
+        status: Sequence[str] = (),
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        name_prefix: str = "",
     ) -> Generator[Session]:
         """As `AsyncJelmore.list`."""
-        found = self._client.list(status=status, namespace=namespace, labels=labels)
+        found = self._client.list(status=status, namespace=namespace, labels=labels, name_prefix=name_prefix)
         for session in self._portal.iterate(found):
             yield Session(self._portal, session)
 

@@ -1,7 +1,7 @@
 """Jelmore's API, for asyncio. The command and the client without asyncio are made of this."""
 
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, Unpack
 from urllib.parse import quote
@@ -79,20 +79,30 @@ class AsyncJelmore:
         """
         if (session_id := full_id(given)) is not None:
             return await self.get(session_id)
-        known = [session.view async for session in self.list()]
+        named = [session.view async for session in self.list(name_prefix=given) if session.name == given]
+        known = named or [session.view async for session in self.list()]
         return AsyncSession(self._transport, find_session(given, known))
 
     async def list(
-        self, *, status: str | None = None, namespace: str | None = None, labels: Mapping[str, str] | None = None
+        self,
+        *,
+        status: Sequence[str] = (),
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        name_prefix: str = "",
     ) -> AsyncGenerator[AsyncSession]:
-        """Newest first, those that have ended included; read by the page."""
-        asked: dict[str, str | int | tuple[str, ...]] = {"limit": _PAGE}
-        if status is not None:
-            asked["status"] = status
-        if namespace is not None:
-            asked["namespace"] = namespace
-        if labels:
-            asked["label"] = tuple(f"{name}={value}" for name, value in labels.items())
+        """Newest first, those that have ended included; read by the page.
+
+        status: those in one of these states. labels: those with all of these. name_prefix: those whose name begins so.
+        """
+        told: dict[str, str | Sequence[str]] = {
+            "status": (status,) if isinstance(status, str) else status,
+            "namespace": namespace or "",
+            "label": [f"{name}={value}" for name, value in (labels or {}).items()],
+            "name_prefix": name_prefix,
+        }
+        asked: dict[str, str | int | Sequence[str]] = {"limit": _PAGE}
+        asked |= {name: value for name, value in told.items() if value}
         while True:
             page = await self._transport.call(SessionPage, "GET", "sessions", query=asked)
             for view in page.items:

@@ -2,9 +2,11 @@
 
 import ipaddress
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from jelmore.problems import InvalidRequest, JelmoreError
@@ -48,16 +50,27 @@ def find_target(url: str | None, environ: Mapping[str, str], token: str | None =
         return Target(_checked(url, "url"), token)
     if environ.get("JELMORE_URL"):
         return Target(_checked(environ["JELMORE_URL"], "JELMORE_URL"), token)
-    return Target(_written_down(environ) or DEFAULT_URL, token)
+    found = written_down(environ)
+    return Target(found.url if found else DEFAULT_URL, token)
 
 
-def _written_down(environ: Mapping[str, str]) -> str | None:
-    """The address in `endpoints.json`, which is there as long as `jelmore up` runs."""
+class Here(NamedTuple):
+    """What `jelmore up` wrote down on this machine: the API's address, the data folder, where NATS is."""
+
+    url: str
+    home: Path
+    nats: str | None
+
+
+def written_down(environ: Mapping[str, str] = os.environ) -> Here | None:
+    """What stands in `endpoints.json`, which is there as long as `jelmore up` runs. Raises JelmoreError for a broken
+    file.
+    """
     home = Path(environ["JELMORE_HOME"]) if environ.get("JELMORE_HOME") else Path.home() / ".jelmore"
     path = home / "endpoints.json"
     try:
         document = json.loads(path.read_bytes())
-        return _checked(document["api"]["url"], str(path))
+        return Here(_checked(document["api"]["url"], str(path)), home, document.get("nats", {}).get("url"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:

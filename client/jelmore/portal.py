@@ -46,16 +46,27 @@ class Portal:
             future.cancel()
 
     def iterate[T](self, items: AsyncGenerator[T]) -> Generator[T]:
+        asking: set[asyncio.Task[Any] | None] = set()
+
         async def following() -> list[T]:
+            asking.clear()
+            asking.add(asyncio.current_task())
             async for item in items:
                 return [item]
             return []
+
+        async def close() -> None:
+            # After Ctrl-C the last one may still be about to end.
+            for task in asking:
+                if task is not None:
+                    await asyncio.wait({task})
+            await items.aclose()
 
         try:
             while item := self.run(following()):
                 yield item[0]
         finally:
-            self.run(items.aclose())
+            self.run(close())
 
 
 class _Calls:

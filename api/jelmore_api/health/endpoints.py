@@ -3,16 +3,18 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jelmore_api.health.readiness import Report
 from jelmore_api.services import Services, services
+from jelmore_contract.version import VERSION
 
 router = APIRouter(tags=["health"])
 
 
 class Alive(BaseModel):
     status: Literal["ok"] = "ok"
+    version: str = Field(VERSION, description="Of Jelmore.")
 
 
 @router.get("/healthz", summary="Does the service live")

@@ -2,18 +2,26 @@
 
 import functools
 import io
+import os
 import sys
 from collections.abc import Callable
 
 import typer
 
 from jelmore.command.verbs.answer import approve, deny
+from jelmore.command.verbs.completion import PROGRAM, VARIABLE, completion
 from jelmore.command.verbs.create import create
+from jelmore.command.verbs.diff import diff
+from jelmore.command.verbs.doctor import doctor
+from jelmore.command.verbs.export import export
+from jelmore.command.verbs.info import info
 from jelmore.command.verbs.logs import logs
 from jelmore.command.verbs.look import ls, show
+from jelmore.command.verbs.retry import retry
 from jelmore.command.verbs.send import send
 from jelmore.command.verbs.stop import delete, interrupt
 from jelmore.command.verbs.up import up
+from jelmore.command.verbs.wait import wait
 from jelmore.problems import JelmoreError
 
 _HELP = """Long-lived Claude Code sessions on Jelmore.
@@ -53,7 +61,10 @@ app = typer.Typer(
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     _reported(up)
 )
-for _command in (create, ls, show, send, logs, approve, deny, interrupt, delete):
+for _command in (
+    *(create, ls, show, send, logs, wait, approve, deny, interrupt, diff, retry, delete, export),
+    *(doctor, info, completion),
+):
     app.command()(_reported(_command))
 
 
@@ -62,4 +73,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # What a session says may hold what the terminal's encoding cannot.
             stream.reconfigure(errors="replace")
-    app(prog_name="jelmore")
+    if VARIABLE in os.environ:
+        # Typer does so by itself only where it has options of its own for it.
+        from typer._completion_classes import completion_init
+
+        completion_init()
+    app(prog_name=PROGRAM)

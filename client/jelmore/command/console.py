@@ -39,6 +39,15 @@ def print_json_line(text: str) -> None:
     _write(text + "\n")
 
 
+def print_script(script: str) -> None:
+    _write(script + "\n")
+
+
+def print_patch(patch: str) -> None:
+    """As it is for a program; on a terminal, without what could steer that."""
+    _write(clean(patch) if sys.stdout.isatty() else patch)
+
+
 def print_bytes(line: bytes) -> None:
     """A line as it is."""
     sys.stdout.flush()

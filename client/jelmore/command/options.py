@@ -4,9 +4,30 @@ from typing import Annotated
 
 import typer
 
+#: A person waits while a shell completes.
+_COMPLETION_S = 1.0
+
+
+def _session_names(incomplete: str) -> list[str]:
+    """For a shell: of what has not ended. None where Jelmore is not reached at once."""
+    from jelmore.command import runtime
+    from jelmore.problems import JelmoreError
+
+    try:
+        with runtime.open_client(None, timeout=_COMPLETION_S, retries=0) as client:
+            names = [session.name for session in client.list(name_prefix=incomplete) if session.status != "terminated"]
+    except JelmoreError:
+        return []
+    return names
+
+
 SessionArgument = Annotated[
     str,
-    typer.Argument(metavar="SESSION", help="Its name, its id, or the first characters of its id (at least 4)."),
+    typer.Argument(
+        metavar="SESSION",
+        help="Its name, its id, or the first characters of its id (at least 4).",
+        autocompletion=_session_names,
+    ),
 ]
 UrlOption = Annotated[
     str | None,

@@ -6,9 +6,9 @@ from jelmore.blocking import Jelmore
 from jelmore.problems import InvalidRequest
 
 
-def open_client(url: str | None) -> Jelmore:
+def open_client(url: str | None, *, timeout: float = 30.0, retries: int = 5) -> Jelmore:
     """Raises JelmoreError."""
-    return Jelmore(url)
+    return Jelmore(url, timeout=timeout, retries=retries)
 
 
 def read_text(given: str, what: str) -> str:

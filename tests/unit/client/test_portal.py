@@ -1,4 +1,5 @@
 import asyncio
+import signal
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from concurrent.futures import CancelledError
@@ -81,6 +82,35 @@ def test_items_come_one_by_one_and_a_loop_that_is_left_ends_what_makes_them(port
     assert next(following) == 1
     following.close()
     assert closed == [True, True]
+
+
+def test_ctrl_c_while_an_item_is_waited_for(portal: Portal) -> None:
+    waiting = threading.Event()
+    closed: list[str] = []
+
+    async def nothing() -> AsyncGenerator[int]:
+        try:
+            waiting.set()
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            # It takes a while to close, as a connection does.
+            await asyncio.sleep(0)
+            closed.append(threading.current_thread().name)
+
+    main = threading.main_thread().ident
+
+    def press() -> None:
+        waiting.wait(10)
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(portal.iterate(nothing()))
+    pressing.join()
+    assert closed == ["jelmore"]
 
 
 def test_what_still_runs_at_the_end_is_cancelled() -> None:

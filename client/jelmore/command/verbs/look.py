@@ -17,7 +17,8 @@ _COLUMNS = ("ID", "NAME", "STATUS", "WAITING FOR", "DIRECTORY", "AGE")
 
 def ls(
     status: Annotated[
-        SessionState | None, typer.Option("--status", help="Only those in this state.", show_default=False)
+        list[SessionState] | None,
+        typer.Option("--status", help="Only those in this state; may be repeated.", show_default=False),
     ] = None,
     namespace: NamespaceOption = None,
     label: LabelOption = None,
@@ -35,7 +36,7 @@ def ls(
     from jelmore.command.specs import read_labels
 
     with runtime.open_client(url) as client:
-        found = client.list(status=status, namespace=namespace, labels=read_labels(label))
+        found = client.list(status=status or (), namespace=namespace, labels=read_labels(label))
         sessions = [session.view for session in found]
     if as_json:
         print_json([session.model_dump(mode="json") for session in sessions])
