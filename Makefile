@@ -21,10 +21,11 @@ WITH_CLUSTER := $(BIN)/python -m tests.cluster run --
 # More arguments for the command behind a target: make up ARGS=--help, make unit ARGS='-k states -x'
 ARGS ?=
 
-.PHONY: help up setup test check lint types layers unit integration e2e cluster bench crd asyncapi lock fmt clean
+.PHONY: help up setup test check lint types layers unit integration e2e cluster bench kind kind-down crd asyncapi lock \
+	fmt clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # One process from the first line of bootstrap.sh to the last of `jelmore up`, so that make has exactly one child: it
 # passes SIGTERM on to it and waits; Ctrl-C reaches both. Make then reports the signal as its own exit code (143, 130),
@@ -65,6 +66,12 @@ cluster: ## What make e2e would make first: packages, programs and images (5 to 
 
 bench: ## Size and speed, as one table (a part: ARGS=latency, sessions, start or pods)
 	@$(DEV) -- $(BIN)/python -m tests.cluster run --or-without -- $(BIN)/python -m tests.perf $(ARGS)
+
+kind: ## Jelmore in a Kubernetes of its own on this machine, by kind and Docker, to try it out
+	@scripts/kind.sh up
+
+kind-down: ## Remove that, with every session in it
+	@scripts/kind.sh down
 
 crd: ## Make crds/claudesessions.yaml (and the chart's copy) from the resource's models
 	@$(DEV) -- $(BIN)/python -m scripts.crd
