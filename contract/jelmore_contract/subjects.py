@@ -41,6 +41,13 @@ def event_subject(key: SessionKey, event_type: str) -> str:
     return f"jelmore.event.{key.namespace}.{key.session_id}.{event_type}"
 
 
+def namespace_events(namespace: str) -> str:
+    """Every event of a namespace's sessions. Raises ValueError for what is no name of one."""
+    if not _LABEL.fullmatch(namespace):
+        raise ValueError(f"not a namespace name: {namespace!r}")
+    return f"jelmore.event.{namespace}.>"
+
+
 def session_events(key: SessionKey) -> str:
     """Every event of one session."""
     return f"jelmore.event.{key.namespace}.{key.session_id}.>"

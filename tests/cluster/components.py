@@ -44,6 +44,7 @@ def second(state: State) -> Mapping[str, list[str]]:
             "--conntrack-max-per-core=0",
         ],
         "storage": [sys.executable, "-m", "tests.cluster.storage", str(state.folder)],
+        "dns": [sys.executable, "-m", "tests.cluster.dns", str(state.folder)],
     }
 
 

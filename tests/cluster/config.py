@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from tests.cluster.layout import CGROUP, PODS, SANDBOX_IMAGE, SERVICES, State
+from tests.cluster.layout import CGROUP, DOMAIN, NODE_IP, PODS, SANDBOX_IMAGE, SERVICES, State
 
 
 def write(state: State) -> None:
@@ -59,7 +59,9 @@ def _kubelet(state: State) -> Mapping[str, object]:
         "podLogsDir": str(state.log / "pods"),
         "volumePluginDir": str(state.data / "volume-plugins"),
         "maxPods": 200,
-        # Pods do not learn which resolver this machine uses, and cannot reach it: a look-up fails at once.
+        "clusterDNS": [NODE_IP],
+        "clusterDomain": DOMAIN,
+        # Pods do not learn which resolver this machine uses, and could not reach it.
         "resolvConf": "",
         "failSwapOn": False,
         "failCgroupV1": False,

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.cluster import binaries, cache
+from tests.cluster import binaries
 from tests.cluster.errors import ClusterError
-from tests.cluster.images.build import DOCKERFILES
+from tests.cluster.images.build import IMAGES
 from tests.cluster.layout import State
 
 NODE_IMAGE = "kindest/node:v1.34.0"
@@ -29,8 +29,8 @@ _CLASS = {
 
 
 def prepare() -> None:
-    for name, dockerfile in DOCKERFILES.items():
-        _run("docker", "build", "--quiet", "--tag", name, "--file", str(dockerfile), str(cache.ROOT))
+    for name, image in IMAGES.items():
+        _run("docker", "build", "--quiet", "--tag", name, *image.arguments())
 
 
 def up(state: State, *, attached: bool) -> None:
@@ -51,7 +51,7 @@ def down(state: State) -> None:
 
 
 def import_images(state: State) -> None:
-    _run("kind", "load", "docker-image", "--name", _NAME, *DOCKERFILES)
+    _run("kind", "load", "docker-image", "--name", _NAME, *IMAGES)
 
 
 def host_ip() -> str:

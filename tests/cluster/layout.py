@@ -11,6 +11,7 @@ PODS = "10.244.0.0/16"
 SERVICES = "10.96.0.0/16"
 API_SERVICE_IP = "10.96.0.1"
 API_PORT = 6443
+DOMAIN = "cluster.local"
 NODE = "node1"
 CABLE = "jelmore0"
 # Below the root of each cgroup hierarchy: every pod, and nothing else.

@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from tests.support.helm import CHART, ROOT, Helm, HelmError, Rendered, documents, only, values_of
+from tests.support.kind import Machine
 
 FILES = tuple(sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml")))
 SNAPSHOTS = ROOT / "tests" / "data" / "chart"
@@ -17,7 +19,12 @@ ELSEWHERE = {"CustomResourceDefinition"}
 
 
 def pods(rendered: list[Rendered]) -> Iterator[dict[str, Any]]:
-    return (document["spec"]["template"]["spec"] for document in rendered if document["kind"] == "Deployment")
+    """Of everything that runs."""
+    for document in rendered:
+        if document["kind"] in ("Deployment", "StatefulSet", "Job"):
+            yield document["spec"]["template"]["spec"]
+        elif document["kind"] == "Pod":
+            yield document["spec"]
 
 
 def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
@@ -111,7 +118,7 @@ def test_the_operator_alone_gets_the_private_keys(helm: Helm) -> None:
     for pod in pods(helm.render("minimal")):
         (secret,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
         keys = {item["key"] for item in secret["items"]}
-        operator = pod["serviceAccountName"] == "jelmore-operator"
+        operator = pod["containers"][0]["name"] == "operator"
         assert keys == ({"core.creds", "nats-keys.json"} if operator else {"core.creds"})
 
 
@@ -221,6 +228,61 @@ def test_metrics_are_read_where_they_are_served(helm: Helm) -> None:
     assert reading[0] in only(rendered, "NetworkPolicy", "jelmore-api")["spec"]["ingress"][0]["from"]
 
 
+def test_bundled_servers_are_found_by_their_names(helm: Helm) -> None:
+    rendered = helm.render("bundled")
+    services = {f"{it['metadata']['name']}.jelmore.svc" for it in rendered if it["kind"] == "Service"}
+    operator, api = (
+        environment(only(rendered, "Deployment", f"jelmore-{part}")["spec"]["template"]["spec"]["containers"][0])
+        for part in ("operator", "api")
+    )
+    assert operator["JELMORE_NATS_URL"] == operator["JELMORE_SESSION_NATS_URL"] == api["JELMORE_NATS_URL"]
+    urls = [api[f"JELMORE_{server}_URL"] for server in ("NATS", "DATABASE", "REDIS")]
+    hosts = {urlsplit(url.replace("$(", "").replace(")", "")).hostname for url in urls}
+    assert hosts < services
+    # A variable is put in only where it stands before.
+    names = list(api)
+    assert names.index("POSTGRES_PASSWORD") < names.index("JELMORE_DATABASE_URL")
+    assert names.index("VALKEY_PASSWORD") < names.index("JELMORE_REDIS_URL")
+
+
+def test_bundled_servers_let_in_whom_they_serve(helm: Helm) -> None:
+    rendered = helm.render("bundled")
+    for server in ("nats", "postgres", "valkey"):
+        policy = only(rendered, "NetworkPolicy", f"jelmore-{server}")["spec"]
+        assert policy["podSelector"] == only(rendered, "StatefulSet", f"jelmore-{server}")["spec"]["selector"]
+        assert policy["egress"] == []
+        (rule,) = policy["ingress"]
+        assert rule["ports"] == [{"protocol": "TCP", "port": server}]
+        api = only(rendered, "Deployment", "jelmore-api")["spec"]["selector"]
+        assert rule.get("from") == (None if server == "nats" else [{"podSelector": api}])
+    egress = only(rendered, "NetworkPolicy", "jelmore-sessions", "team-a")["spec"]["egress"]
+    nats = only(rendered, "StatefulSet", "jelmore-nats")["spec"]["selector"]["matchLabels"]
+    assert nats in [peer.get("podSelector", {}).get("matchLabels") for rule in egress for peer in rule["to"]]
+
+
+def test_keys_of_bundled_servers_are_made_by_a_hook_that_may_do_nothing_else(helm: Helm) -> None:
+    rendered = helm.render("bundled")
+    for kind in ("ServiceAccount", "Role", "RoleBinding", "Job"):
+        annotations = only(rendered, kind, "jelmore-bundled")["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade"
+        assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+    rules = only(rendered, "Role", "jelmore-bundled")["rules"]
+    assert rules == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
+    # No key or password is in what Helm keeps.
+    assert not [document for document in rendered if document["kind"] == "Secret"]
+
+
+@pytest.mark.parametrize("credentials", [{}, {"ANTHROPIC_API_KEY": "canary"}])
+def test_what_make_kind_installs(helm: Helm, kind_machine: Machine, credentials: dict[str, str]) -> None:
+    assert kind_machine.run("up", **credentials).returncode == 0
+    arguments = ("template", "jelmore", CHART, "--namespace", "jelmore")
+    rendered = documents(helm.run(*arguments, values=kind_machine.values()))
+    operator = only(rendered, "Deployment", "jelmore-operator")["spec"]["template"]["spec"]["containers"][0]
+    assert environment(operator)["JELMORE_SESSION_IMAGE"] == "jelmore-session:0123456789ab"
+    assert environment(operator)["JELMORE_CREDENTIALS_KIND"] == ("apiKey" if credentials else "oauthToken")
+    only(rendered, "StatefulSet", "jelmore-nats")
+
+
 def test_two_releases_of_one_name_do_not_meet(helm: Helm) -> None:
     def wide(namespace: str) -> set[tuple[str, str | None, str]]:
         arguments = ("template", "jelmore", CHART, "--namespace", namespace, "--values", values_of("minimal"))
@@ -229,6 +291,20 @@ def test_two_releases_of_one_name_do_not_meet(helm: Helm) -> None:
         return {(kind, meta.get("namespace"), meta["name"]) for kind, meta in metadata}
 
     assert not wide("one") & wide("two")
+
+
+def test_files_for_tls_reach_whoever_speaks_to_nats(helm: Helm) -> None:
+    rendered = helm.render("everything")
+    pods = [
+        *(only(rendered, "Deployment", f"jelmore-{part}")["spec"]["template"]["spec"] for part in ("operator", "api")),
+        only(rendered, "Pod", "jelmore-test")["spec"],
+    ]
+    for pod in pods:
+        given = environment(pod["containers"][0])
+        paths = {given[f"JELMORE_NATS_{name}"] for name in ("CA", "CERTIFICATE", "KEY")}
+        (secret,) = (volume["secret"] for volume in pod["volumes"] if volume["name"] == "nats")
+        mounted = {f"/etc/jelmore/nats/{item['path']}": item["key"] for item in secret["items"]}
+        assert {mounted[path] for path in paths} == {"ca.crt", "client.crt", "client.key"}
 
 
 NOT_FITTING: dict[str, tuple[str, object, str]] = {
@@ -257,6 +333,22 @@ NOT_FITTING: dict[str, tuple[str, object, str]] = {
     "a password in NATS' URL": ("minimal", {"nats": {"url": "nats://me:secret@h:4222"}}, "/nats/url"),
     "another kind of credentials": ("minimal", {"credentials": {"kind": "password"}}, "/credentials/kind"),
     "one namespace twice": ("minimal", {"namespaces": ["a", "a"]}, "/namespaces"),
+    "a server of one's own beside the bundled": (
+        "bundled",
+        {"database": {"existingSecret": "mine"}},
+        "database.existingSecret is set, and bundled.enabled brings a server of its own",
+    ),
+    "a shared credential for the bundled NATS": ("bundled", {"nats": {"sessions": "shared"}}, "nats.sessions is"),
+    "an address for the bundled NATS": (
+        "bundled",
+        {"networkPolicy": {"nats": {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}]}}},
+        "networkPolicy.nats.to is set",
+    ),
+    "a certificate without its key": (
+        "minimal",
+        {"nats": {"certificateKey": "client.crt"}},
+        "nats.certificateKey and nats.keyKey go together",
+    ),
     "an ingress without hosts": ("minimal", {"api": {"ingress": {"enabled": True}}}, "api.ingress.hosts is missing"),
     "a route without a gateway": (
         "minimal",
@@ -304,6 +396,15 @@ def test_the_notes_say_which_secret_to_make(helm: Helm, kind: str) -> None:
     assert re.findall(r"--from-(?:file|literal)=(\w+)", command) == keys
     assert "--clusterrole=jelmore-user" in notes
     assert "WARNING" not in notes
+
+
+def test_the_notes_say_what_bundled_servers_are_for(helm: Helm) -> None:
+    arguments = ("install", "--dry-run=client", "jelmore", CHART, "--namespace", "jelmore")
+    notes = helm.run(*arguments, "--values", values_of("bundled")).partition("NOTES:")[2]
+    assert re.findall(r"WARNING: (\S+)", notes) == ["bundled.enabled"]
+    assert "not for production" in notes
+    for name in ("secret jelmore-bundled", "data-jelmore-nats-0", "data-jelmore-postgres-0"):
+        assert name in notes
 
 
 def test_the_notes_warn_of_what_was_switched_off(helm: Helm) -> None:

@@ -19,10 +19,10 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Refuses values that do not fit together. What one value may look like says values.schema.json. */}}
-{{- define "jelmore.checks" -}}
+{{/* Servers of one's own are all named. */}}
+{{- define "jelmore.checks.servers" -}}
 {{- if not .Values.nats.url -}}
-  {{- fail "\n\nnats.url is missing. Set it to a NATS 2.12 or later with JetStream: --set nats.url=nats://HOST:4222" -}}
+  {{- fail "\n\nnats.url is missing. Set it to a NATS 2.12 or later with JetStream: --set nats.url=nats://HOST:4222; or, for trying out, bundled.enabled=true, and the chart brings servers of its own." -}}
 {{- end -}}
 {{- range $name, $example := dict "database" "postgresql://USER:PASSWORD@HOST:5432/NAME" "redis" "redis://HOST:6379/0" -}}
   {{- $server := index $.Values $name -}}
@@ -32,6 +32,33 @@
   {{- if and $server.url $server.existingSecret -}}
     {{- fail (printf "\n\n%s.url and %s.existingSecret are both set. Keep one of them." $name $name) -}}
   {{- end -}}
+{{- end -}}
+{{- if ne (empty .Values.nats.certificateKey) (empty .Values.nats.keyKey) -}}
+  {{- fail "\n\nnats.certificateKey and nats.keyKey go together: name both, or none." -}}
+{{- end -}}
+{{- end -}}
+
+{{/* And none where they are bundled. */}}
+{{- define "jelmore.checks.bundled" -}}
+{{- range $value, $given := dict "nats.url" .Values.nats.url "nats.sessionUrl" .Values.nats.sessionUrl "database.url" .Values.database.url "database.existingSecret" .Values.database.existingSecret "redis.url" .Values.redis.url "redis.existingSecret" .Values.redis.existingSecret -}}
+  {{- if $given -}}
+    {{- fail (printf "\n\n%s is set, and bundled.enabled brings a server of its own. Remove one of them: the bundled servers are for trying out." $value) -}}
+  {{- end -}}
+{{- end -}}
+{{- if eq .Values.nats.sessions "shared" -}}
+  {{- fail "\n\nnats.sessions is \"shared\", which is for a NATS without Jelmore's accounts: the bundled one has them. Remove it." -}}
+{{- end -}}
+{{- if .Values.networkPolicy.nats.to -}}
+  {{- fail "\n\nnetworkPolicy.nats.to is set, and bundled.enabled brings a NATS whose place the chart knows. Remove it." -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses values that do not fit together. What one value may look like says values.schema.json. */}}
+{{- define "jelmore.checks" -}}
+{{- if .Values.bundled.enabled -}}
+  {{- include "jelmore.checks.bundled" . -}}
+{{- else -}}
+  {{- include "jelmore.checks.servers" . -}}
 {{- end -}}
 {{- if gt (add .Values.sessions.uidBase (mul 2 .Values.sessions.uidCount)) 2147483647 -}}
   {{- fail "\n\nsessions.uidBase and sessions.uidCount reach beyond 2147483647, the largest user id that container runtimes take. Lower one of them." -}}
@@ -43,7 +70,7 @@
   {{- if and .Values.namespaces .Values.networkPolicy.namespaces -}}
     {{- fail "\n\nnamespaces and networkPolicy.namespaces are both set. Sessions' pods get their policy in every one of namespaces: remove networkPolicy.namespaces." -}}
   {{- end -}}
-  {{- if not .Values.networkPolicy.nats.to -}}
+  {{- if not (or .Values.networkPolicy.nats.to .Values.bundled.enabled) -}}
     {{- fail "\n\nnetworkPolicy.nats.to is missing, and sessions would not reach NATS. Say where it is: a namespaceSelector or ipBlock, as values.yaml shows; or set networkPolicy.enabled=false, and sessions' pods reach whatever the cluster lets them." -}}
   {{- end -}}
 {{- end -}}

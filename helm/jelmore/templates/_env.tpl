@@ -5,9 +5,8 @@
 - name: JELMORE_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - {name: JELMORE_NAMESPACES, value: {{ join "," .Values.namespaces | quote }}}
-- {name: JELMORE_NATS_URL, value: {{ .Values.nats.url | quote }}}
-- {name: JELMORE_SESSION_NATS_URL, value: {{ .Values.nats.sessionUrl | default .Values.nats.url | quote }}}
-- {name: JELMORE_NATS_CREDENTIALS, value: /etc/jelmore/nats/core.creds}
+{{ include "jelmore.natsEnv" . }}
+- {name: JELMORE_SESSION_NATS_URL, value: {{ .Values.nats.sessionUrl | default (include "jelmore.natsUrl" .) | quote }}}
 {{- if eq .Values.nats.sessions "perSession" }}
 - {name: JELMORE_NATS_IDENTITY, value: /etc/jelmore/nats/nats-keys.json}
 {{- else }}
@@ -40,10 +39,7 @@
 - {name: JELMORE_AUDIENCE, value: {{ .Values.api.audience | quote }}}
 - {name: JELMORE_HOST, value: 0.0.0.0}
 - {name: JELMORE_PORT, value: "8000"}
-- {name: JELMORE_NATS_URL, value: {{ .Values.nats.url | quote }}}
-- {name: JELMORE_NATS_CREDENTIALS, value: /etc/jelmore/nats/core.creds}
-- name: JELMORE_DATABASE_URL
-  {{- include "jelmore.serverUrl" (dict "root" . "server" "database") | nindent 2 }}
-- name: JELMORE_REDIS_URL
-  {{- include "jelmore.serverUrl" (dict "root" . "server" "redis") | nindent 2 }}
+{{ include "jelmore.natsEnv" . }}
+{{ include "jelmore.serverUrl" (dict "root" . "server" "database") }}
+{{ include "jelmore.serverUrl" (dict "root" . "server" "redis") }}
 {{- end -}}

@@ -145,11 +145,66 @@ spec:
       {{- include "jelmore.selector" . | nindent 6 }}
 {{- end -}}
 
-{{/* The value of an environment variable from a URL or its Secret. Given: dict "root" $ "server" "database" */}}
+{{/* Environment variables with the URL of a server. Given: dict "root" $ "server" "database" */}}
 {{- define "jelmore.serverUrl" -}}
 {{- $server := index .root.Values .server -}}
-valueFrom:
-  secretKeyRef:
-    name: {{ $server.existingSecret | default (include "jelmore.serversSecret" .root) }}
-    key: {{ ternary $server.key .server (ne $server.existingSecret "") }}
+{{- if .root.Values.bundled.enabled -}}
+{{ include (printf "jelmore.bundled.%s" .server) .root }}
+{{- else -}}
+- name: JELMORE_{{ upper .server }}_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ $server.existingSecret | default (include "jelmore.serversSecret" .root) }}
+      key: {{ ternary $server.key .server (ne $server.existingSecret "") }}
+{{- end -}}
+{{- end -}}
+
+{{- define "jelmore.natsUrl" -}}
+{{- if .Values.bundled.enabled -}}
+nats://{{ include "jelmore.bundled.host" (dict "root" . "server" "nats") }}:4222
+{{- else -}}
+{{ .Values.nats.url }}
+{{- end -}}
+{{- end -}}
+
+{{/* The files for TLS that are named: the value with the Secret's key, and the file. Given: dict "root" $ */}}
+{{- define "jelmore.natsTls" -}}
+{{- if not .root.Values.bundled.enabled -}}
+{{- range $value, $path := dict "caKey" "ca.crt" "certificateKey" "tls.crt" "keyKey" "tls.key" -}}
+{{- if index $.root.Values.nats $value }}
+{{ $value }}: {{ $path }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How the bus is reached, as environment variables. */}}
+{{- define "jelmore.natsEnv" -}}
+- {name: JELMORE_NATS_URL, value: {{ include "jelmore.natsUrl" . | quote }}}
+- {name: JELMORE_NATS_CREDENTIALS, value: /etc/jelmore/nats/core.creds}
+{{- range $value, $path := include "jelmore.natsTls" (dict "root" .) | fromYaml }}
+- {name: JELMORE_NATS_{{ trimSuffix "Key" $value | upper }}, value: /etc/jelmore/nats/{{ $path }}}
+{{- end }}
+{{- end -}}
+
+{{/* Where the bus' credentials are. Given: dict "root" $ "operator" true */}}
+{{- define "jelmore.natsVolume" -}}
+{{- $nats := .root.Values.nats -}}
+{{- if .root.Values.bundled.enabled -}}
+{{- $nats = dict "existingSecret" (include "jelmore.bundled.secret" .root) "coreKey" "core.creds" "sessions" "perSession" "identityKey" "nats-keys.json" -}}
+{{- end -}}
+name: nats
+secret:
+  secretName: {{ $nats.existingSecret }}
+  defaultMode: 0440
+  items:
+    - {key: {{ $nats.coreKey | quote }}, path: core.creds}
+    {{- range $value, $path := include "jelmore.natsTls" . | fromYaml }}
+    - {key: {{ index $nats $value | quote }}, path: {{ $path }}}
+    {{- end }}
+    {{- if and .operator (eq $nats.sessions "perSession") }}
+    - {key: {{ $nats.identityKey | quote }}, path: nats-keys.json}
+    {{- else if .operator }}
+    - {key: {{ $nats.sharedKey | quote }}, path: session.creds}
+    {{- end }}
 {{- end -}}

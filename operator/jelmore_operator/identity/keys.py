@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -68,10 +68,14 @@ class Identity:
             # The cause is left out: it could quote a seed.
             raise ValueError(f"{path} holds no NATS keys of Jelmore ({type(error).__name__})") from None
 
+    def text(self) -> str:
+        """The seeds, as `load` reads them from a file."""
+        seeds = {field.name: getattr(self, field.name).seed.decode() for field in fields(self)}
+        return json.dumps(seeds, indent=2) + "\n"
+
     def save(self, path: Path) -> None:
         """Writes the seeds, mode 0600. Raises OSError."""
-        seeds = {field.name: getattr(self, field.name).seed.decode() for field in fields(self)}
-        write_secret(path, json.dumps(seeds, indent=2) + "\n")
+        write_secret(path, self.text())
 
     def server_config(self) -> str:
         """The part of nats-server's configuration that makes it take this identity's users, and nobody else."""
@@ -98,6 +102,15 @@ class Identity:
     def core_credentials(self) -> str:
         """The text of a credentials file for API and operator: everything in CORE."""
         return _credentials("core", {}, self.core)
+
+    def subscriber_credentials(self, name: str, namespaces: Iterable[str]) -> str:
+        """The text of a credentials file for a service of somebody else's that hears the events of these namespaces
+        (without any: of all) as they are published. It may publish nothing at all: with a reply subject of its choice,
+        any request to JetStream could make the server write into a log. Raises ValueError for no name of a namespace.
+        """
+        hears = [subjects.namespace_events(namespace) for namespace in namespaces] or [subjects.ALL_EVENTS]
+        permissions = {"pub": {"deny": [">"]}, "sub": {"allow": hears}}
+        return _credentials(f"subscriber {name}", permissions, self.core)
 
     def session_credentials(self, key: SessionKey) -> str:
         """The text of a credentials file for one session's agent: its own subjects and inbox, nothing else.

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import cache
@@ -15,33 +16,80 @@ _BASE = "docker.io/library/debian:trixie-slim"
 PAUSE = "docker.io/library/pause:test"
 SESSION = "docker.io/library/jelmore-session:test"
 JELMORE = "docker.io/library/jelmore:test"
-DOCKERFILES = {
-    PAUSE: _HERE / "pause.Dockerfile",
-    SESSION: cache.ROOT / "session-image/Dockerfile",
-    JELMORE: cache.ROOT / "api/Dockerfile",
+SERVERS = "docker.io/library/servers:test"
+#: The release that an upgrade comes from: its sources in this checkout's images.
+LAST = "0.1.0"
+_RELEASE = cache.ROOT / "tests/data/releases" / LAST
+
+
+@dataclass(frozen=True)
+class Image:
+    """base: another of these, and sources: the archive that is put into it. Both or none."""
+
+    dockerfile: Path
+    base: str = ""
+    sources: Path = cache.ROOT
+
+    def arguments(self) -> list[str]:
+        """For whoever builds it; the last one is the folder that it is built from."""
+        file = ["--file", str(self.dockerfile)]
+        if not self.base:
+            return [*file, str(cache.ROOT)]
+        given = {"IMAGE": self.base, "SOURCES": self.sources.name}
+        said = [word for name, value in given.items() for word in ("--build-arg", f"{name}={value}")]
+        return [*said, *file, str(self.sources.parent)]
+
+    def files(self) -> list[Path]:
+        """What it is made from, the base aside."""
+        return [*inputs.files(self.dockerfile, cache.ROOT), *([self.sources] if self.base else [])]
+
+
+#: A base stands before what is made from it.
+IMAGES = {
+    PAUSE: Image(_HERE / "pause.Dockerfile"),
+    SESSION: Image(cache.ROOT / "session-image/Dockerfile"),
+    JELMORE: Image(cache.ROOT / "api/Dockerfile"),
+    SERVERS: Image(_HERE / "servers.Dockerfile"),
+    f"docker.io/library/jelmore-session:{LAST}": Image(
+        _HERE / "release.Dockerfile", SESSION, _RELEASE / "session.tar.xz"
+    ),
+    f"docker.io/library/jelmore:{LAST}": Image(_HERE / "release.Dockerfile", JELMORE, _RELEASE / "jelmore.tar.xz"),
 }
 
 
 def all_images() -> list[Path]:
     """The archive of each, built where something that it is made from has changed."""
-    base = cache.key(files=[_HERE / "base.sh", _HERE / "base.Dockerfile"])
-    return [_archive(name, dockerfile, base) for name, dockerfile in DOCKERFILES.items()]
+    return [_archive(name, image) for name, image in IMAGES.items()]
 
 
-def _archive(name: str, dockerfile: Path, base: str) -> Path:
-    prefix = f"image-{name.rpartition('/')[2].removesuffix(':test')}@"
-    made_from = cache.key(base, name, files=inputs.files(dockerfile, cache.ROOT))
+def _key(name: str, image: Image) -> str:
+    base = _key(image.base, IMAGES[image.base]) if image.base else _base_key()
+    return cache.key(base, name, files=image.files())
+
+
+def _base_key() -> str:
+    return cache.key(files=[_HERE / "base.sh", _HERE / "base.Dockerfile"])
+
+
+def _archive(name: str, image: Image) -> Path:
+    prefix = f"image-{name.rpartition('/')[2].removesuffix(':test').replace(':', '-')}@"
 
     def build(target: Path) -> None:
-        _base(base)
+        _base(_base_key())
         _say(f"Building {name} ...")
-        _buildah("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--layers", _pip(),
-                 "--file", str(dockerfile), "--tag", name, str(cache.ROOT))  # fmt: skip
+        # The base's name in buildah's storage may be another checkout's: made again, of layers that are there.
+        for each in filter(None, (image.base, name)):
+            _build(each, IMAGES[each])
         _buildah("push", name, f"docker-archive:{target}/image.tar:{name}")
 
-    entry = cache.made(f"{prefix}{made_from}", build)
+    entry = cache.made(f"{prefix}{_key(name, image)}", build)
     cache.keep_newest(prefix)
     return entry / "image.tar"
+
+
+def _build(name: str, image: Image) -> None:
+    _buildah("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--layers", _pip(),
+             "--tag", name, *image.arguments())  # fmt: skip
 
 
 def _base(key: str) -> None:
