@@ -112,7 +112,7 @@ class TurnCompleted(TypedDict):
 
     turn: Annotated[int, Meta(ge=1, description="Turns are numbered from 1.")]
     usage: Annotated[dict[str, Any], Meta(description="Tokens of this turn, as the model's API counts them.")]
-    cost_usd: Annotated[float, Meta(ge=0, description="Of the conversation so far, as the CLI counts it.")]
+    cost_usd: Annotated[float, Meta(ge=0, description="US dollars that the session took so far, as the CLI reckons.")]
     result: Annotated[str | None, Meta(description="Claude's last words; null for a turn that was interrupted.")]
     is_error: bool
     subtype: Annotated[str, Meta(description="The CLI's word for how it ended.", examples=["success"])]

@@ -38,7 +38,7 @@ def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[
     for option, value in (
         ("--model", live.model),
         ("--append-system-prompt", config.append_system_prompt),
-        ("--max-budget-usd", budget(fold, live, resume)),
+        ("--max-budget-usd", budget(fold, live)),
         ("--max-turns", str(config.budget_turns) if config.budget_turns else None),
     ):
         argv += [option, value] if value else []
@@ -47,14 +47,11 @@ def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[
     return argv
 
 
-def budget(fold: FoldState, live: Live, resume: str | None) -> str | None:
-    """What the CLI may count up to. One that resumes counts on from what the conversation took so far, a new one from
-    nothing; what the session took beside it is taken off.
-    """
+def budget(fold: FoldState, live: Live) -> str | None:
+    """What the CLI may take: it counts from its own start, whatever it resumes."""
     if live.budget_usd is None:
         return None
-    counted = fold.cost_seen if resume else 0.0
-    return f"{max(live.budget_usd - (fold.usage.cost_usd - counted), _LEAST_BUDGET):.6f}"
+    return f"{max(live.budget_usd - fold.usage.cost_usd, _LEAST_BUDGET):.6f}"
 
 
 def environment(live: Live, config: AgentConfig, resume: str | None) -> dict[str, str | None]:

@@ -172,6 +172,7 @@ def _written(fold: FoldState, token: str) -> None:
         fold.approvals.pop(token.removeprefix(ANSWER), None)
     elif token in fold.inputs.states:
         fold.inputs.written.add(token)
+        fold.inputs.held.discard(token)
         fold.move_input(token, InputState.DELIVERED)
 
 

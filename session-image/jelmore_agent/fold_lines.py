@@ -11,6 +11,8 @@ from jelmore_contract.events import EventType
 from jelmore_contract.report import Usage
 from jelmore_contract.states import CLI_STATES, Decider, Decision, InputState, Phase, SessionState
 
+_OVER_BUDGET = "error_max_budget_usd"
+
 
 def take_line(fold: FoldState, raw: bytes) -> bytes | None:
     line = protocol.parse(raw)
@@ -112,7 +114,7 @@ def _on_response(fold: FoldState, frame: Json) -> None:
 def _on_lifecycle(fold: FoldState, frame: Json) -> None:
     state, input_id = protocol.text(frame, "state"), protocol.text(frame, "command_uuid")
     words = {"started": InputState.STARTED, "completed": InputState.COMPLETED, "cancelled": InputState.CANCELLED}
-    if input_id is not None and state in words:
+    if input_id is not None and state in words and not (state == "cancelled" and input_id in fold.inputs.held):
         # What the CLI speaks of was delivered to it, though the launcher may not have said so yet.
         fold.move_input(input_id, InputState.DELIVERED)
         fold.move_input(input_id, words[state])
@@ -121,23 +123,25 @@ def _on_lifecycle(fold: FoldState, frame: Json) -> None:
 def _on_result(fold: FoldState, frame: Json) -> None:
     fold.turns = fold.turn if fold.in_turn else fold.turns + 1
     fold.in_turn = False
-    usage, cost = protocol.mapping(frame, "usage"), protocol.number(frame, "total_cost_usd")
+    usage, took = protocol.mapping(frame, "usage"), _cost(fold, frame)
     fold.usage = Usage(
-        # Cumulative in one conversation; `/clear` begins another, which counts from nothing.
-        cost_usd=fold.usage.cost_usd + (cost - fold.cost_seen if cost >= fold.cost_seen else cost),
+        cost_usd=fold.usage.cost_usd + took,
         input_tokens=fold.usage.input_tokens + _input_tokens(usage),
         output_tokens=fold.usage.output_tokens + int(protocol.number(usage, "output_tokens")),
         turns=fold.turns,
     )
-    fold.cost_seen = cost
     failed = frame.get("is_error") is True
     said = protocol.text(frame, "result")
-    payload: Json = {"turn": fold.turns, "usage": usage, "cost_usd": cost, "result": said, "is_error": failed}
-    payload["subtype"] = protocol.text(frame, "subtype") or ""
+    payload: Json = {"turn": fold.turns, "usage": usage, "cost_usd": fold.usage.cost_usd, "result": said}
+    payload |= {"is_error": failed, "subtype": protocol.text(frame, "subtype") or ""}
     if ids := [i for i in protocol.listing(frame, "user_message_uuids") if isinstance(i, str)]:
         payload["input_ids"] = ids
     fold.emit(EventType.TURN_COMPLETED, payload)
     fold.failures = 0
+    if payload["subtype"] == _OVER_BUDGET and not took:
+        # The budget was used up before, and the model was not asked: what was sent to the CLI meanwhile still waits.
+        fold.inputs.hold()
+        return
     if failed and not (protocol.text(frame, "terminal_reason") or "").startswith("aborted"):
         reason, why = _failure(fold, payload["subtype"], said or _first_error(frame))
         fold.error(reason, why)
@@ -146,8 +150,20 @@ def _on_result(fold: FoldState, frame: Json) -> None:
             fold.move_input(input_id, InputState.FAILED, why)
 
 
+def _cost(fold: FoldState, frame: Json) -> float:
+    """What came since the last result, in US dollars. The total that the CLI tells is none of the session: after a
+    clean end the next CLI counts on from it, after any other it does not, and `/clear` begins anew.
+    """
+    total, before = protocol.number(frame, "total_cost_usd"), fold.cost_seen
+    fold.cost_seen = total
+    models = frame.get("model_usage_since_last_result")
+    if isinstance(models, dict):
+        return sum(protocol.number(protocol.mapping(models, name), "costUSD") for name in models)
+    return total - before if total >= before else total
+
+
 def _failure(fold: FoldState, subtype: str, said: str | None) -> tuple[ErrorReason, str]:
-    if subtype == "error_max_budget_usd" and fold.run_budget_usd is not None:
+    if subtype == _OVER_BUDGET and fold.run_budget_usd is not None:
         return ErrorReason.BUDGET, budget_message(fold.usage.cost_usd, fold.run_budget_usd)
     return ErrorReason.TURN_FAILED, said or "The turn ended with an error."
 

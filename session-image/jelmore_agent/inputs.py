@@ -18,6 +18,7 @@ class Inputs:
         self.states: dict[str, InputState] = {}
         self.contents: dict[str, Content] = {}
         self.written: set[str] = set()  # in this run
+        self.held: set[str] = set()  # in this run: written, and given back without having run
 
     @property
     def open(self) -> int:
@@ -46,6 +47,13 @@ class Inputs:
 
     def new_run(self) -> None:
         self.written.clear()
+        self.held.clear()
+
+    def hold(self) -> None:
+        """What was started did not run, and waits to be written again."""
+        for input_id in self.in_state(InputState.STARTED):
+            self.held.add(input_id)
+            self.written.discard(input_id)
 
     def to_write(self) -> list[tuple[str, Content]]:
         """What this run's CLI has not been given yet, oldest first."""

@@ -9,6 +9,7 @@ from jelmore_agent import facts
 from jelmore_agent.fold import Emitted, Fold
 from jelmore_agent.protocol import user_message
 from jelmore_agent.spool import FactRecord, LineRecord, Record
+from jelmore_contract.agent_config import Live
 from jelmore_contract.report import Cursor
 from jelmore_contract.states import Phase, SessionState
 from tests.support.frames import recorded_lines, recordings, sent_frames
@@ -206,6 +207,51 @@ def test_an_answer_counts_once() -> None:
     assert [(kind, payload["reason"]) for kind, payload in late] == [("error", "command_refused")] * 2
 
 
+LIVE = Live(
+    model=None,
+    permission_mode="plan",
+    approval_timeout=60,
+    turn_timeout=None,
+    on_interrupted="wait",
+    budget_usd=None,
+)
+
+
+def test_what_the_cli_must_know_of_a_change_is_told_to_the_one_that_runs() -> None:
+    fold = Fold(SESSION)
+    apply(fold, facts.ConfigTaken(TIME, LIVE), facts.RunStarted(TIME, 1), INIT)
+    assert fold.requests == {}
+    payload = {"model": "opus", "approval_timeout": 5}
+    apply(fold, facts.CommandTaken(TIME, 3, "configure", payload))
+    assert fold.requests == {"jelmore-configure-3-model": {"subtype": "set_model", "model": "opus"}}
+    apply(fold, facts.CommandTaken(TIME, 4, "configure", {"model": None, "permission_mode": "default"}))
+    assert list(fold.requests.values())[1:] == [
+        {"subtype": "set_model", "model": None},
+        {"subtype": "set_permission_mode", "mode": "default"},
+    ]
+    assert fold.live == msgspec.structs.replace(LIVE, approval_timeout=5, permission_mode="default")
+    assert fold.filed == LIVE  # the file of the next agent counts only if it says something else
+
+
+RESETS = [
+    ("rejected", 1_754_481_600, "2025-08-06T12:00:00.000Z", "2025-08-06T12:00:00.000Z"),
+    ("allowed", 1_754_481_600, None, "2025-08-06T12:00:00.000Z"),
+    ("rejected", "2025-08-06T14:00:00+02:00", "2025-08-06T12:00:00.000Z", "2025-08-06T12:00:00.000Z"),
+    ("rejected", "soon", None, None),
+    ("rejected", 1e300, None, None),
+    ("rejected", None, None, None),
+]
+
+
+@pytest.mark.parametrize(("status", "resets_at", "blocked_until", "told"), RESETS)
+def test_the_account_s_quota(status: str, resets_at: object, blocked_until: str | None, told: str | None) -> None:
+    fold = Fold(SESSION)
+    info = {"status": status, "resetsAt": resets_at}
+    line = msgspec.json.encode({"type": "rate_limit_event", "rate_limit_info": info})
+    assert apply(fold, facts.RunStarted(TIME, 1), line)[-1] == ("quota", {"status": status, "resets_at": told})
+    assert fold.quota_resets_at == blocked_until
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -238,3 +284,17 @@ def test_a_prompt_is_sent_under_its_input_s_id() -> None:
         "uuid": "i1",
         "message": {"role": "user", "content": "hi"},
     }
+
+
+def test_what_a_session_took_is_the_sum_over_its_runs() -> None:
+    def result(since: float, total: float) -> bytes:
+        usage = {"claude-x": {"costUSD": since / 2}, "claude-y": {"costUSD": since / 2}}
+        frame = {"type": "result", "total_cost_usd": total, "model_usage_since_last_result": usage}
+        return msgspec.json.encode(frame)
+
+    fold = Fold(SESSION)
+    apply(fold, facts.RunStarted(TIME, 1), INIT, result(1.0, 1.0), result(0.5, 1.5), facts.RunExited(TIME, signal=9))
+    # Killed, it has saved nothing: the next one counts from what was saved before, here from 1.
+    told = apply(fold, facts.RunStarted(TIME, 2), result(0.75, 1.75))
+    assert fold.usage.cost_usd == 2.25
+    assert [payload["cost_usd"] for kind, payload in told if kind == "turn_completed"] == [2.25]

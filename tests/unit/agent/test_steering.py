@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from jelmore_agent import facts
@@ -51,6 +52,17 @@ INPUT = facts.QueryTaken(TIME, "i1", "hello")
 WRITTEN_TO = facts.CommandTaken(TIME, 7, "input", {"input_id": "i2", "content": "again"})
 ASKED_END = facts.RunExited(TIME, code=0, asked=True)
 LOST = facts.RunExited(TIME, signal=9)
+POOR = facts.ConfigTaken(TIME, msgspec.structs.replace(CONFIG.live, budget_usd=1.0))
+POOR_START = facts.RunStarted(TIME, 1, budget_usd=1.0)
+COST = b'{"type":"result","subtype":"error_max_budget_usd","is_error":true,"total_cost_usd":1.25}'
+RAISED = facts.CommandTaken(TIME, 9, "configure", {"budget_usd": 2.0})
+TIMED = facts.ConfigTaken(TIME, msgspec.structs.replace(CONFIG.live, turn_timeout=60))
+WAITS = b'{"type":"system","subtype":"session_state_changed","state":"requires_action"}'
+SEEN = facts.ApprovalSeen(TIME, "r1")
+WORKED_40 = (
+    facts.TurnClock("2025-08-06T11:00:00.000Z", True),
+    facts.TurnClock("2025-08-06T11:00:40.000Z", False),
+)
 
 
 def view(**fields: object) -> View:
@@ -62,7 +74,8 @@ def shown(action: object) -> str:
         case Write():
             return f"write {action.token}"
         case Note():
-            return f"note {type(action.fact).__name__}"
+            asked = isinstance(action.fact, facts.RunExited) and action.fact.asked
+            return f"note {type(action.fact).__name__}{' asked' if asked else ''}"
         case Start():
             return f"start {action.run}{' again' if action.again else ''}"
         case Signal():
@@ -138,6 +151,90 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
         ["start 2"],
     ),
     (
+        "given up, and started anew",
+        lambda: fold(STARTED, LOST, facts.GivenUp(TIME, "no")),
+        view(fresh=True),
+        ["note Retried"],
+    ),
+    (
+        "and tried again",
+        lambda: fold(STARTED, *[LOST] * MOST_FAILURES, facts.GivenUp(TIME, "no"), facts.Retried(TIME)),
+        view(fresh=True),
+        ["start 2"],
+    ),
+    (
+        "over its budget: inputs wait",
+        lambda: fold(POOR, INPUT, POOR_START, INIT, COST),
+        ALIVE,
+        ["write jelmore-initialize-1"],
+    ),
+    (
+        "its budget was raised: another CLI takes over first",
+        lambda: fold(POOR, INPUT, POOR_START, INIT, COST, RAISED),
+        ALIVE,
+        ["CloseStdin", "wake +5"],
+    ),
+    (
+        "which is not hurried",
+        lambda: fold(POOR, INPUT, POOR_START, INIT, COST, RAISED),
+        view(running=1, closed_since=NOW - timedelta(seconds=4)),
+        ["wake +1"],
+    ),
+    (
+        "but ended, if it does not go",
+        lambda: fold(POOR, INPUT, POOR_START, INIT, COST, RAISED),
+        view(running=1, closed_since=NOW - timedelta(seconds=5)),
+        ["signal 15", "wake +5"],
+    ),
+    (
+        "and its end counts as asked for",
+        lambda: fold(POOR, INPUT, POOR_START, INIT, COST, RAISED),
+        view(closed_since=NOW, exits={1: Exit(1, 1, None, "")}),
+        ["note RunExited asked"],
+    ),
+    (
+        "not in a turn",
+        lambda: fold(POOR, POOR_START, INIT, RUNNING, RAISED),
+        ALIVE,
+        ["write jelmore-initialize-1"],
+    ),
+    (
+        "a turn's time is counted",
+        lambda: fold(TIMED, STARTED, INIT, RUNNING),
+        ALIVE,
+        ["note TurnClock", "write jelmore-initialize-1"],
+    ),
+    (
+        "and runs",
+        lambda: fold(TIMED, STARTED, INIT, RUNNING, facts.TurnClock(TIME, True)),
+        ALIVE,
+        ["wake +60", "write jelmore-initialize-1"],
+    ),
+    (
+        "it stands still while somebody is waited for",
+        lambda: fold(TIMED, STARTED, INIT, RUNNING, facts.TurnClock(TIME, True), WAITS, ASK, SEEN),
+        ALIVE,
+        ["wake +60", "note TurnClock", "write jelmore-initialize-1"],
+    ),
+    (
+        "what was worked before counts",
+        lambda: fold(TIMED, STARTED, INIT, RUNNING, *WORKED_40, facts.TurnClock(TIME, True)),
+        ALIVE,
+        ["wake +20", "write jelmore-initialize-1"],
+    ),
+    (
+        "it is over",
+        lambda: fold(TIMED, STARTED, INIT, RUNNING, facts.TurnClock("2025-08-06T11:59:00.000Z", True)),
+        ALIVE,
+        ["note TurnTimedOut", "write jelmore-initialize-1"],
+    ),
+    (
+        "and the turn is interrupted, once",
+        lambda: fold(TIMED, STARTED, INIT, RUNNING, facts.TurnClock(TIME, True), facts.TurnTimedOut(TIME, "m")),
+        ALIVE,
+        ["write jelmore-initialize-1", f"write jelmore-turn_timeout-{TIME}"],
+    ),
+    (
         "stopping, idle: stdin is closed",
         lambda: fold(STARTED, INIT),
         view(running=1, stopping_since=NOW),
@@ -177,7 +274,7 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
         "stopped, and the launcher gone before its exit was heard of",
         lambda: fold(STARTED, INIT),
         View(stopping_since=NOW, disconnected_since=NOW - timedelta(seconds=4)),
-        ["note RunExited"],
+        ["note RunExited asked"],
     ),
     (
         "it may come back, or not",
@@ -189,7 +286,7 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
         "it is not waited for by an agent that is told to end as well",
         lambda: fold(STARTED, INIT),
         View(stopping_since=NOW, disconnected_since=NOW, leaving=True),
-        ["note RunExited"],
+        ["note RunExited asked"],
     ),
     (
         "an agent that is told to end ends the session that is stopping",
