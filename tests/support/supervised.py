@@ -22,7 +22,7 @@ from nats.js.api import KeyValueConfig, StreamConfig
 
 from jelmore_contract.commands import CommandKind, InputCommand, encode_command
 from jelmore_contract.events import decode_event, rfc3339
-from jelmore_contract.resource import ClaudeSession, SessionStatus
+from jelmore_contract.resource import RETRY_AT, ClaudeSession, SessionSpec, SessionStatus
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import (
     BUCKET,
@@ -109,12 +109,22 @@ class Supervised:
         await self.put(key, self.seen[key].model_copy(update={"metadata": metadata}))
 
     async def suspend(self, key: SessionKey, suspend: bool) -> None:
+        await self.change(key, lifecycle={"suspend": suspend})
+
+    async def change(self, key: SessionKey, **fields: Any) -> None:
+        """Fields of the spec; those of an object in it one by one."""
         resource = self.seen[key]
-        lifecycle = resource.spec.lifecycle.model_copy(update={"suspend": suspend})
-        spec = resource.spec.model_copy(update={"lifecycle": lifecycle})
-        generation = resource.metadata.generation + 1
-        metadata = resource.metadata.model_copy(update={"generation": generation})
+        document = resource.spec.model_dump(mode="json", by_alias=True)
+        for name, value in fields.items():
+            document[name] = {**document[name], **value} if isinstance(value, dict) else value
+        metadata = resource.metadata.model_copy(update={"generation": resource.metadata.generation + 1})
+        spec = SessionSpec.model_validate(document)
         await self.put(key, resource.model_copy(update={"spec": spec, "metadata": metadata}))
+
+    async def retry(self, key: SessionKey) -> None:
+        annotations = {RETRY_AT: rfc3339(datetime.now(UTC))}
+        metadata = self.seen[key].metadata.model_copy(update={"annotations": annotations})
+        await self.put(key, self.seen[key].model_copy(update={"metadata": metadata}))
 
     async def label(self, key: SessionKey, **labels: str) -> None:
         metadata = self.seen[key].metadata.model_copy(update={"labels": labels})
@@ -161,6 +171,9 @@ class Supervised:
             logs = [path.read_text()[-3000:] for path in (self.folder(key) / "logs").glob("*.log")]
             pytest.fail(f"still {await self.status(key)}; its logs: {'\n'.join(logs)}")
         return await self.status(key)
+
+    async def until_true(self, check: Callable[[], Awaitable[bool]]) -> None:
+        assert await _within_limit(check)
 
     async def until_gone(self, key: SessionKey) -> None:
         """Waits until the resource is no more."""

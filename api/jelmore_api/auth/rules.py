@@ -47,6 +47,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", _SESSION): Rule(Verb.DELETE),
     ("POST", f"{_SESSION}/input"): Rule(Verb.UPDATE),
     ("POST", f"{_SESSION}/interrupt"): Rule(Verb.UPDATE),
+    ("POST", f"{_SESSION}/retry"): Rule(Verb.UPDATE),
     ("GET", f"{_SESSION}/approvals"): Rule(Verb.GET),
     ("POST", f"{_SESSION}/approvals/{{approval_id}}"): Rule(Verb.UPDATE),
     ("GET", f"{_SESSION}/events"): Rule(Verb.GET),

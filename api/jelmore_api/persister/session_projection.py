@@ -84,7 +84,7 @@ def _turn_completed(session: SessionRow, values: dict[str, Any], _: Envelope) ->
 
 
 def _quota(session: SessionRow, values: dict[str, Any], _: Envelope) -> None:
-    session.quota_resets_at = text(values, "resets_at")
+    session.quota_resets_at = text(values, "resets_at") if values.get("status") == "rejected" else None
 
 
 def _terminated(session: SessionRow, values: dict[str, Any], event: Envelope) -> None:

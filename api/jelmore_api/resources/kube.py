@@ -98,7 +98,8 @@ class KubeStore:
 
     async def patch(self, stored: StoredSession, change: Change) -> StoredSession | None:
         # With the uid it is refused where another session has the name by now.
-        metadata = {"uid": stored.uid} | ({"labels": dict(change.labels)} if change.labels else {})
+        metadata: dict[str, Any] = {"uid": stored.uid, "annotations": dict(change.annotations)}
+        metadata |= {"labels": dict(change.labels)} if change.labels else {}
         body = {"metadata": metadata, "spec": change.spec}
         answer = await self._write("PATCH", stored, body, MERGE_PATCH)
         return self._told(answer) if answer is not None else None

@@ -115,7 +115,8 @@ class LocalStore:
             spec = changed_spec(resource.spec, change.spec)
             after = resource if spec == resource.spec else _next_generation(resource)
             labels = changed_labels(resource.metadata.labels, change.labels)
-            metadata = after.metadata.model_copy(update={"labels": labels})
+            annotations = {**resource.metadata.annotations, **change.annotations}
+            metadata = after.metadata.model_copy(update={"labels": labels, "annotations": annotations})
             return after.model_copy(update={"spec": spec, "metadata": metadata})
 
         return await self._update(stored, changed)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from jelmore_api.resources.idempotency import Mark
@@ -49,10 +50,11 @@ class NewSession:
 
 
 class Change(NamedTuple):
-    """Two merge patches (RFC 7396): of the spec, in camelCase, and of the labels."""
+    """Merge patches (RFC 7396): of the spec, in camelCase, of the labels and of the annotations."""
 
     spec: Mapping[str, Any]
     labels: Mapping[str, str | None]
+    annotations: Mapping[str, str] = MappingProxyType({})
 
 
 class Made(NamedTuple):

@@ -107,8 +107,8 @@ async def change_session(
     at: WithServices,
     access: WithAccess,
 ) -> SessionView:
-    """Labels and `lifecycle.suspend` act at once, most else when Claude is started the next time. `query`,
-    `session_id`, `workspace.path` and `workspace.storage` stay as they are.
+    """Labels, model, permission mode, `lifecycle`, `approvals` and `budget.usd` act at once, most else when Claude is
+    started the next time. `query`, `session_id`, `workspace.path` and `workspace.storage` stay as they are.
     """
     return await at.sessions.change(session_id, body, access)
 
@@ -150,3 +150,14 @@ async def interrupt(session_id: SessionId, at: WithServices) -> Response:
     """Claude stops what it is doing; the session goes on. Nothing happens where no turn is running."""
     await at.commands.interrupt(session_id)
     return Response(status_code=202)
+
+
+@router.post(
+    "/session/{session_id}/retry",
+    status_code=202,
+    summary="Try a failed session again",
+    responses=responses(ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED, ProblemType.CONFLICT),
+)
+async def retry(session_id: SessionId, at: WithServices) -> SessionView:
+    """What `message` names should be mended first. Its inputs are kept, and run once."""
+    return await at.sessions.retry(session_id)

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
@@ -22,9 +22,12 @@ from jelmore_api.sessions.repeating import repeats
 from jelmore_api.sessions.repository import Filter, Place, SessionRepository
 from jelmore_api.sessions.schemas import CreateSession, SessionPage, SessionView
 from jelmore_api.sessions.tails import OutputTails
-from jelmore_api.sessions.views import from_resource, from_row, spec_fields
+from jelmore_api.sessions.views import from_resource, from_row
 from jelmore_api.settings import Settings
 from jelmore_contract.errors import ProblemType
+from jelmore_contract.events import rfc3339
+from jelmore_contract.resource import RETRY_AT, STALLED, ClaudeSession
+from jelmore_contract.states import SessionState
 
 _OLDEST = datetime.fromtimestamp(0, UTC)
 
@@ -91,22 +94,17 @@ class SessionService:
             if stored := await self._store.get(session_id):
                 return from_resource(stored.resource)
             raise no_session(session_id)
-        view = from_row(row, self._clock())
+        view = from_row(row, self._clock(), await self._resource(session_id))
         sizes = await self._tails.sizes({session_id: row["output_count"]})
-        now = await self._described(session_id)
-        return view.model_copy(update={"output_buffer_size": sizes[session_id], **now})
+        return view.model_copy(update={"output_buffer_size": sizes[session_id]})
 
-    async def _described(self, session_id: str) -> dict[str, object]:
-        """Spec and labels as they are now: the log is told a moment later. {} for a session that is over, or while
-        that is unknown.
-        """
+    async def _resource(self, session_id: str) -> ClaudeSession | None:
+        """None for a session that is over, or while that is unknown."""
         try:
             stored = await self._store.get(session_id)
         except Problem:
-            return {}
-        if stored is None:
-            return {}
-        return {"spec": spec_fields(stored.resource.spec), "labels": stored.resource.metadata.labels}
+            return None
+        return stored.resource if stored is not None else None
 
     async def change(self, session_id: str, body: Mapping[str, JsonValue], access: Access) -> SessionView:
         """`body`: a merge patch of the spec, with `labels` beside its fields. Raises Problem."""
@@ -118,6 +116,21 @@ class SessionService:
         if (after.credentials, after.workspace.git) != (before.credentials, before.workspace.git):
             await access.check_secrets(stored.resource.metadata.namespace, after)
         if await self._store.patch(stored, Change(spec_change(before, after), labels)) is None:
+            raise session_ended(session_id)
+        return await self.get(session_id)
+
+    async def retry(self, session_id: str) -> SessionView:
+        """Another try of a session that failed. Raises Problem."""
+        stored = await open_resource(self._store, self._repository, session_id)
+        status = stored.resource.status
+        row = await self._repository.get(session_id)
+        if SessionState.FAILED not in (status.state, row["state"] if row else None):
+            detail = f"Session {session_id} is {status.state}: only one that failed can be tried again."
+            raise Problem(ProblemType.CONFLICT, detail)
+        # After its failure, whatever the clocks of two machines say.
+        since = [c.last_transition_time for c in status.conditions if c.type == STALLED]
+        at = max([self._clock(), *(moment + timedelta(milliseconds=1) for moment in since)])
+        if await self._store.patch(stored, Change({}, {}, {RETRY_AT: rfc3339(at)})) is None:
             raise session_ended(session_id)
         return await self.get(session_id)
 

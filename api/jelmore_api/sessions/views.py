@@ -8,14 +8,15 @@ from pydantic import ValidationError
 
 from jelmore_api.postgres import Row
 from jelmore_api.sessions.schemas import BlockedView, GitView, SessionView, SpecFields, UsageView, WaitingForView
+from jelmore_contract.blocked import blocked
 from jelmore_contract.report import Report
 from jelmore_contract.resource import ClaudeSession, SessionSpec
-from jelmore_contract.states import WaitingFor
+from jelmore_contract.states import SessionState, WaitingFor
 
 
 def from_resource(resource: ClaudeSession) -> SessionView:
     status, metadata = resource.status, resource.metadata
-    waiting, git, blocked = status.waiting_for, status.git, status.blocked
+    waiting, git, block = status.waiting_for, status.git, status.blocked
     return SessionView(
         id=resource.session_id,
         status=status.state,
@@ -25,7 +26,7 @@ def from_resource(resource: ClaudeSession) -> SessionView:
         name=metadata.name,
         namespace=metadata.namespace,
         waiting_for=WaitingForView(kind=waiting.kind, since=waiting.since) if waiting else None,
-        blocked=BlockedView(reason=blocked.reason, until=blocked.until) if blocked else None,
+        blocked=BlockedView(reason=block.reason, until=block.until) if block else None,
         run=status.run,
         usage=UsageView(**status.usage.model_dump()),
         git=GitView(**git.model_dump()) if git else None,
@@ -36,8 +37,11 @@ def from_resource(resource: ClaudeSession) -> SessionView:
     )
 
 
-def from_row(row: Row, now: datetime) -> SessionView:
-    spec = _spec(row["spec"])
+def from_row(row: Row, now: datetime, resource: ClaudeSession | None = None) -> SessionView:
+    """`resource`: where it is at hand, spec and labels are its own, of which the log is told a moment later."""
+    spec = spec_fields(resource.spec) if resource else _spec(row["spec"])
+    over = row["state"] == SessionState.TERMINATED
+    block = None if over else blocked(row["cost_usd"], spec.budget.usd, row["quota_resets_at"], now)
     git = GitView(branch=row["git_branch"], commit=row["git_commit"])
     return SessionView(
         id=row["session_id"],
@@ -48,7 +52,7 @@ def from_row(row: Row, now: datetime) -> SessionView:
         name=row["name"] or f"session-{row['session_id'][:8]}",
         namespace=row["namespace"],
         waiting_for=_waiting(row),
-        blocked=_blocked(row["quota_resets_at"], now),
+        blocked=BlockedView(reason=block.reason, until=block.until) if block else None,
         run=row["run"],
         usage=UsageView(
             cost_usd=row["cost_usd"],
@@ -57,9 +61,9 @@ def from_row(row: Row, now: datetime) -> SessionView:
             turns=row["turns"],
         ),
         git=git if git.branch or git.commit else None,
-        message=row["message"],
+        message=row["message"] or _message(row, resource) or (block.message if block else None),
         claude_session_id=row["claude_session_id"],
-        labels=json.loads(row["labels"]),
+        labels=resource.metadata.labels if resource else json.loads(row["labels"]),
         spec=spec,
     )
 
@@ -76,6 +80,11 @@ def _spec(text: str | None) -> SpecFields:
         return SpecFields()
 
 
+def _message(row: Row, resource: ClaudeSession | None) -> str | None:
+    """What whoever reconciles has to say of a state that lasts; the log has only what came with its change."""
+    return resource.status.message if resource and resource.status.state == row["state"] else None
+
+
 def _waiting(row: Row) -> WaitingForView | None:
     if row["waiting_for"] not in set(WaitingFor):
         return None
@@ -87,11 +96,3 @@ def _waiting(row: Row) -> WaitingForView | None:
         except (msgspec.DecodeError, UnicodeError):
             since = None
     return WaitingForView(kind=WaitingFor(row["waiting_for"]), since=datetime.fromisoformat(since) if since else None)
-
-
-def _blocked(resets_at: str | None, now: datetime) -> BlockedView | None:
-    try:
-        until = datetime.fromisoformat(resets_at) if resets_at else None
-    except ValueError:
-        return None
-    return BlockedView(reason="quota", until=until) if until and until.tzinfo and until > now else None

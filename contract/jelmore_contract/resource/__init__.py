@@ -26,6 +26,7 @@ from jelmore_contract.resource.spec import (
     Workspace,
 )
 from jelmore_contract.resource.status import (
+    STALLED,
     Blocked,
     Condition,
     GitStatus,
@@ -39,6 +40,7 @@ __all__ = [
     "DEFAULT_NAMESPACE",
     "KIND",
     "RETRY_AT",
+    "STALLED",
     "Approvals",
     "Blocked",
     "Budget",

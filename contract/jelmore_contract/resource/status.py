@@ -9,6 +9,10 @@ from pydantic.alias_generators import to_camel
 from jelmore_contract.resource.fields import ContractModel
 from jelmore_contract.states import SessionState, WaitingFor
 
+#: Condition: only there while the session has failed; its time says since when, so that what is asked of it later
+#: counts as another try.
+STALLED = "Stalled"
+
 
 class WaitingForStatus(ContractModel):
     kind: WaitingFor = Field(description="An approval, a question, or a plan to approve.")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from jelmore_contract.resource import Condition
+from jelmore_contract.resource import STALLED, Condition
 from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile.observed import Observed, ObstacleKind
 from jelmore_operator.reconcile.plan import Verdict
@@ -15,9 +15,6 @@ WORKSPACE_READY = "WorkspaceReady"
 CREDENTIALS_READY = "CredentialsReady"
 DURABLE = "Durable"
 BUS_IDENTITY = "BusIdentity"
-#: Only there while the session has failed; its time says since when, so that an input sent later counts as
-#: another try.
-STALLED = "Stalled"
 #: Only there once the session has been terminated; its time says since when.
 TERMINATED = "Terminated"
 

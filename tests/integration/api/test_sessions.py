@@ -279,7 +279,7 @@ async def test_interrupt(api: RunningApi, bus: Client) -> None:
 
 
 NOBODY = [str(uuid4()), "nonsense", "%00", "*", "{550e8400-e29b-41d4-a716-446655440000}"]
-CALLS = ["GET ", "PATCH ", "DELETE ", "GET /events", "GET /approvals", "GET /blobs/x", "POST /interrupt"]
+CALLS = ["GET ", "PATCH ", "DELETE ", "GET /events", "GET /approvals", "GET /blobs/x", "POST /interrupt", "POST /retry"]
 
 
 async def test_a_session_that_is_not_there(api: RunningApi, bus: Client) -> None:
@@ -291,3 +291,41 @@ async def test_a_session_that_is_not_there(api: RunningApi, bus: Client) -> None
         assert answer.status_code == 404, (session_id, call)
         assert answer.headers["content-type"] == "application/problem+json"
     assert await footprint(bus) == before
+
+
+async def test_a_failed_session_is_retried_and_no_other(api: RunningApi, bus: Client) -> None:
+    session_id = await api.create()
+    url = f"/api/v1/session/{session_id}"
+    refused = await api.http.post(f"{url}/retry")
+    assert (refused.status_code, refused.json()["type"]) == (409, "https://jelmore.dev/problems/conflict")
+    stalled = {"type": "Stalled", "status": "True", "reason": "R", "lastTransitionTime": "2999-01-01T00:00:00Z"}
+    status = {"state": "failed", "message": "Mend it.", "conditions": [stalled]}
+    bucket = await bus.jetstream().key_value(BUCKET)
+    await bucket.put(f"default.{session_id}.status", json.dumps(status).encode())
+    answer = await api.http.post(f"{url}/retry")
+    assert (answer.status_code, answer.json()["message"]) == (202, "Mend it.")
+    stored = await resource(bus, session_id)
+    assert stored is not None
+    # Later than the failure, whatever the clocks say, and no change of the spec.
+    assert stored["metadata"]["annotations"]["jelmore.dev/retry-at"] == "2999-01-01T00:00:00.001Z"
+    assert stored["metadata"]["generation"] == 1
+    await bucket.put(f"default.{session_id}.status", json.dumps({"state": "terminated"}).encode())
+    ended = await api.http.post(f"{url}/retry")
+    assert (ended.status_code, ended.json()["type"]) == (409, "https://jelmore.dev/problems/session-ended")
+    assert (await api.http.post(f"{url}/input", json={"text": "x"})).status_code == 409
+
+
+async def test_what_stands_in_the_way_is_shown_and_goes_with_the_budget(api: RunningApi, bus: Client) -> None:
+    session_id = await api.create(budget={"usd": 1})
+    url = f"/api/v1/session/{session_id}"
+    agent = agent_of(bus, session_id)
+    await agent.created()
+    await mirrored(api, await agent.event(EventType.TURN_COMPLETED, turn=1, cost_usd=1.5))
+    shown = (await api.http.get(url)).json()
+    assert shown["blocked"] == {"reason": "budget", "until": None}
+    assert "Raise budget.usd" in shown["message"]
+    shown = (await api.http.patch(url, json={"budget": {"usd": 2}})).json()
+    assert (shown["blocked"], shown["message"]) == (None, None)
+    await mirrored(api, await agent.event(EventType.QUOTA, status="rejected", resets_at="2999-01-01T00:00:00Z"))
+    shown = (await api.http.get(url)).json()
+    assert shown["blocked"] == {"reason": "quota", "until": "2999-01-01T00:00:00.000Z"}

@@ -74,7 +74,8 @@ STATE = EventType.STATE_CHANGED
         (event(EventType.TURN_COMPLETED, turn=-3, cost_usd=-1), {}),
         (event(EventType.TURN_COMPLETED, turn=True, cost_usd=True), {}),
         (event(EventType.TURN_COMPLETED, turn=2**31), {}),
-        (event(EventType.QUOTA, status="x", resets_at="soon"), {"quota_resets_at": "soon"}),
+        (event(EventType.QUOTA, status="rejected", resets_at="soon"), {"quota_resets_at": "soon"}),
+        (event(EventType.QUOTA, status="allowed", resets_at="soon"), {}),
         (event(EventType.OUTPUT, type="system"), {"output_count": 1}),
         (event(EventType.FILE_MODIFIED, path="a"), {}),
         (

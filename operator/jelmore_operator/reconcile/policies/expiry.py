@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from jelmore_contract.resource import seconds
+from jelmore_contract.resource import STALLED, seconds
 from jelmore_contract.states import SessionState
-from jelmore_operator.reconcile.conditions import READY, STALLED, TERMINATED, find
+from jelmore_operator.reconcile.conditions import READY, TERMINATED, find
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import DeleteResource, Verdict
 from jelmore_operator.reconcile.policies.failure import tried_again

@@ -4,8 +4,9 @@ or an explicit wish for another try.
 
 from datetime import datetime
 
+from jelmore_contract.resource import STALLED
 from jelmore_contract.states import Phase, SessionState
-from jelmore_operator.reconcile.conditions import STALLED, find
+from jelmore_operator.reconcile.conditions import find
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import StopReason, Verdict
 from jelmore_operator.reconcile.winding import wind_down
