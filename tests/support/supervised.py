@@ -22,7 +22,7 @@ from nats.js.api import KeyValueConfig, StreamConfig
 
 from jelmore_contract.commands import CommandKind, InputCommand, encode_command
 from jelmore_contract.events import decode_event, rfc3339
-from jelmore_contract.resource import RETRY_AT, ClaudeSession, SessionSpec, SessionStatus
+from jelmore_contract.resource import RETRY_AT, ClaudeSession, SessionStatus
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import (
     BUCKET,
@@ -109,17 +109,15 @@ class Supervised:
         await self.put(key, self.seen[key].model_copy(update={"metadata": metadata}))
 
     async def suspend(self, key: SessionKey, suspend: bool) -> None:
-        await self.change(key, lifecycle={"suspend": suspend})
+        await self.change(key, {"lifecycle": {"suspend": suspend}})
 
-    async def change(self, key: SessionKey, **fields: Any) -> None:
-        """Fields of the spec; those of an object in it one by one."""
-        resource = self.seen[key]
-        document = resource.spec.model_dump(mode="json", by_alias=True)
-        for name, value in fields.items():
-            document[name] = {**document[name], **value} if isinstance(value, dict) else value
-        metadata = resource.metadata.model_copy(update={"generation": resource.metadata.generation + 1})
-        spec = SessionSpec.model_validate(document)
-        await self.put(key, resource.model_copy(update={"spec": spec, "metadata": metadata}))
+    async def change(self, key: SessionKey, spec: dict[str, Any]) -> None:
+        """Replaces these fields of the spec; those of an object in it one by one."""
+        document = self.seen[key].to_document()
+        for name, value in spec.items():
+            document["spec"][name] = {**document["spec"][name], **value} if isinstance(value, dict) else value
+        document["metadata"]["generation"] += 1
+        await self.put(key, ClaudeSession.model_validate(document))
 
     async def retry(self, key: SessionKey) -> None:
         annotations = {RETRY_AT: rfc3339(datetime.now(UTC))}
@@ -129,14 +127,6 @@ class Supervised:
     async def label(self, key: SessionKey, **labels: str) -> None:
         metadata = self.seen[key].metadata.model_copy(update={"labels": labels})
         await self.put(key, self.seen[key].model_copy(update={"metadata": metadata}))
-
-    async def change(self, key: SessionKey, spec: dict[str, Any]) -> None:
-        """Replaces these fields of the spec."""
-        resource = self.seen[key]
-        document = resource.to_document()
-        document["spec"] |= spec
-        document["metadata"]["generation"] += 1
-        await self.put(key, ClaudeSession.model_validate(document))
 
     async def input(self, key: SessionKey, text: str) -> None:
         command = InputCommand(str(uuid.uuid4()), text)

@@ -123,7 +123,7 @@ async def test_beyond_its_budget_inputs_wait_until_it_is_raised(supervised: Supe
 
         await supervised.until_true(queued)
         assert (await supervised.status(key)).state is SessionState.IDLE
-        await supervised.change(key, budget={"usd": 10})
+        await supervised.change(key, {"budget": {"usd": 10}})
         status = await supervised.until_turn(key, 2)
         assert (status.blocked, status.message, status.run) == (None, None, 2)
 
@@ -138,7 +138,7 @@ async def test_a_session_without_budget_sleeps_until_it_is_raised(supervised: Su
         status = await supervised.status(key)
         assert status.state is SessionState.HIBERNATED
         assert status.blocked is not None
-        await supervised.change(key, budget={"usd": 10})
+        await supervised.change(key, {"budget": {"usd": 10}})
         await supervised.until(key, lambda status: status.usage.turns == 2)
 
 
@@ -147,7 +147,7 @@ async def test_a_change_reaches_a_running_session_without_a_restart(supervised: 
         key = await supervised.create()
         await supervised.until_state(key, SessionState.IDLE, run=1)
         pids = (supervised.pid(key, "agent"), supervised.cli(key))
-        await supervised.change(key, model="opus", permissionMode="plan", lifecycle={"turnTimeout": "5m"})
+        await supervised.change(key, {"model": "opus", "permissionMode": "plan", "lifecycle": {"turnTimeout": "5m"}})
 
         async def taken() -> bool:
             live = (await report(supervised, key)).live
