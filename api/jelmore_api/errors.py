@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from jelmore_api.auth.rules import allowed_methods
 from jelmore_contract.errors import ProblemType
 
 MEDIA_TYPE = "application/problem+json"
@@ -185,10 +186,11 @@ def add_handlers(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError | WebSocketRequestValidationError)
         return from_validation(error.errors()).response()
 
-    async def plain(_: Request, error: Exception) -> Response:
+    async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         kind, detail = _PLAIN.get(error.status_code, (ProblemType.INVALID_REQUEST, str(error.detail)))
-        return Problem(kind, detail, status=error.status_code, headers=error.headers).response()
+        headers = {"Allow": allowed_methods(request.url.path)} if error.status_code == 405 else error.headers
+        return Problem(kind, detail, status=error.status_code, headers=headers).response()
 
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, validation)
@@ -196,13 +198,70 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, plain)
 
 
+#: What may come of any call: without a token, without the right, for whom the service does not answer, or a fault.
+_ANY = (
+    ProblemType.UNAUTHORIZED,
+    ProblemType.FORBIDDEN,
+    ProblemType.FORBIDDEN_ORIGIN,
+    ProblemType.INTERNAL,
+    ProblemType.UNAVAILABLE,
+)
+_SOME_ID = "550e8400-e29b-41d4-a716-446655440000"
+
+
+def example(kind: ProblemType) -> Problem:
+    """One of each kind, as it may be answered."""
+    match kind:
+        case ProblemType.INVALID_REQUEST:
+            error = invalid_field("must not be blank", "query")
+            return Problem(kind, "query: must not be blank.", errors=[error])
+        case ProblemType.NOT_FOUND:
+            return no_session(_SOME_ID)
+        case ProblemType.SESSION_ENDED:
+            return session_ended(_SOME_ID)
+        case ProblemType.TOO_LARGE:
+            return too_large()
+        case ProblemType.UNAVAILABLE:
+            return unavailable("PostgreSQL")
+        case ProblemType.INTERNAL:
+            return internal()
+        case _:
+            return Problem(kind, _DETAILS[kind])
+
+
+_DETAILS = {
+    ProblemType.CONFLICT: "There is a session named docs already: choose another name, or delete that one.",
+    ProblemType.NOT_ACCEPTABLE: "The Accept header refuses all that there is: application/json, text/event-stream. "
+    "Leave it out for the first one.",
+    ProblemType.FORBIDDEN_ORIGIN: "The Origin header says that a page of another site sent this. Only pages served "
+    "from here may.",
+    ProblemType.UNAUTHORIZED: "This Jelmore wants the token that it was started with: send it in the header "
+    "Authorization: Bearer TOKEN; the jelmore command takes it from JELMORE_TOKEN.",
+    ProblemType.FORBIDDEN: "alice may not update claudesessions.jelmore.dev in namespace team-a: ask whoever "
+    "administers it for a Role and a RoleBinding that allow it.",
+    ProblemType.WORKSPACE_NOT_ALLOWED: "workspace.path does not exist; make the folder first.",
+}
+
+
 def responses(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of the problems that a call may answer with, besides those that any call may."""
+    """What OpenAPI says of the problems that a call may answer with; with those that any call may."""
+    return _declared([example(kind) for kind in (*kinds, *_ANY)])
+
+
+def bad_body_responses() -> dict[int | str, dict[str, Any]]:
+    """The same of what is wrong with a body, whatever is in it."""
+    no_json = "The body is no JSON: Expecting value at character 0. Send one JSON object."
+    no_type = "The body must be JSON and say so: send the header Content-Type: application/json."
+    kind = ProblemType.INVALID_REQUEST
+    return _declared([Problem(kind, no_json, status=400), too_large(), Problem(kind, no_type, status=415)])
+
+
+def _declared(problems: Sequence[Problem]) -> dict[int | str, dict[str, Any]]:
     declared: dict[int | str, dict[str, Any]] = {}
-    for kind in (*kinds, ProblemType.UNAVAILABLE):
-        status, title = _KINDS[kind]
-        example = {"type": TYPE_URI + kind, "title": title, "status": status, "detail": f"{title}: what to do."}
+    for problem in problems:
+        title = _KINDS[problem.kind][1]
         content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{SCHEMA}"}, "examples": {}}}
-        entry = declared.setdefault(status, {"description": title, "content": content})
-        entry["content"][MEDIA_TYPE]["examples"][kind.value] = {"summary": title, "value": example}
+        entry = declared.setdefault(problem.status, {"description": title, "content": content})
+        value = problem.document().model_dump(mode="json", exclude_none=True)
+        entry["content"][MEDIA_TYPE]["examples"][problem.kind.value] = {"summary": title, "value": value}
     return declared

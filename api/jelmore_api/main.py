@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from jelmore_api import errors
 from jelmore_api.approvals import endpoints as approvals
@@ -18,10 +18,12 @@ from jelmore_api.events import stream
 from jelmore_api.events.diffs import DiffService
 from jelmore_api.events.repository import EventRepository
 from jelmore_api.events.service import EventService
+from jelmore_api.head import Head
 from jelmore_api.health import endpoints as health
 from jelmore_api.health.readiness import Readiness
 from jelmore_api.middleware import AccessLog, BodyLimit, ClusterGuard, LocalGuard
-from jelmore_api.openapi import describe
+from jelmore_api.openapi import describe, operation_id
+from jelmore_api.parameters import only_known_parameters
 from jelmore_api.persister.persister import Persister
 from jelmore_api.persister.redis_mirror import Mirror
 from jelmore_api.places import place_of
@@ -68,15 +70,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES)
     if settings.in_cluster:
         app.add_middleware(ClusterGuard)
     else:
         app.add_middleware(LocalGuard, settings=settings)
+    app.add_middleware(Head)
     app.add_middleware(AccessLog)
     errors.add_handlers(app)
-    v1 = APIRouter(prefix="/api/v1")
+    v1 = APIRouter(prefix="/api/v1", dependencies=[Depends(only_known_parameters)])
     for part in (sessions, approvals, events, diffs, stream):
         v1.include_router(part.router)
     app.include_router(v1)

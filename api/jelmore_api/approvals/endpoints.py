@@ -23,6 +23,7 @@ async def list_approvals(session_id: SessionId, at: WithServices) -> ApprovalPag
 @router.post(
     "/session/{session_id}/approvals/{approval_id}",
     status_code=202,
+    response_class=Response,
     summary="Answer Claude",
     responses=responses(
         ProblemType.INVALID_REQUEST, ProblemType.NOT_FOUND, ProblemType.CONFLICT, ProblemType.SESSION_ENDED

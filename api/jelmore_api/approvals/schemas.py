@@ -33,10 +33,7 @@ class ApprovalPage(BaseModel):
 class Answer(BaseModel):
     """How to go on."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"decision": "allow"}, {"decision": "deny", "message": "No."}]},
-    )
+    model_config = ConfigDict(extra="forbid")
 
     decision: Literal["allow", "deny"]
     message: Annotated[str, Field(max_length=10_000)] | None = Field(None, description="Told to Claude with a denial.")

@@ -67,6 +67,12 @@ def _pattern(template: str) -> re.Pattern[str]:
 _PATTERNS = [(method, _pattern(template), rule) for (method, template), rule in RULES.items()]
 
 
+def allowed_methods(path: str) -> str:
+    """What a path takes, for the header Allow. What has no rule is read only."""
+    found = {method for method, pattern, _ in _PATTERNS if pattern.fullmatch(path) and method != "WEBSOCKET"} or {"GET"}
+    return ", ".join(sorted(found | {"HEAD"} if "GET" in found else found))
+
+
 def find_rule(method: str, path: str) -> tuple[Rule, str] | None:
     """The rule of a call and the session id in its path, as it is given there, or ""; None for a call that is none."""
     for of_method, pattern, rule in _PATTERNS:

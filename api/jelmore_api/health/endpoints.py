@@ -18,7 +18,7 @@ class Alive(BaseModel):
 
 
 @router.get("/healthz", summary="Does the service live")
-async def healthz() -> Alive:
+async def get_health() -> Alive:
     """Answers as long as the process does, whatever is away."""
     return Alive()
 
@@ -26,7 +26,7 @@ async def healthz() -> Alive:
 @router.get(
     "/readyz", summary="Is everything there", responses={503: {"model": Report, "description": "Something is away"}}
 )
-async def readyz(response: Response, at: Annotated[Services, Depends(services)]) -> Report:
+async def get_readiness(response: Response, at: Annotated[Services, Depends(services)]) -> Report:
     """By dependency. Also says which model answers: `demo` is a scripted one."""
     report = await at.readiness.report()
     response.status_code = 200 if report.status == "ready" else 503

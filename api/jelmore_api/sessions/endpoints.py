@@ -23,6 +23,9 @@ from jelmore_contract.errors import ProblemType
 from jelmore_contract.resource import Name
 from jelmore_contract.states import SessionState
 
+#: base64, as it goes into an address.
+CURSOR = "^[A-Za-z0-9_-]+$"
+
 router = APIRouter(tags=["sessions"])
 
 
@@ -77,12 +80,14 @@ async def list_sessions(
     status: Annotated[list[SessionState], Query(description="Only those in this state, or in one of these.")] = [],  # noqa: B006
     namespace: Annotated[Name | None, Query(description="Only those of this namespace.")] = None,
     label: Annotated[
-        list[Annotated[str, StringConstraints(max_length=400)]],
+        list[Annotated[str, StringConstraints(max_length=400, pattern=r"^[^=]+=[^=]*$")]],
         Query(max_length=16, description="Only those with this label, as `key=value`; all of them, if several."),
     ] = [],  # noqa: B006
     name_prefix: Annotated[str, Query(max_length=63, description="Only those whose name begins so.")] = "",
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
-    cursor: Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=256, pattern=CURSOR, description="`next_cursor` of the page before.")
+    ] = None,
 ) -> SessionPage:
     """Newest first, those that have ended included; in a cluster, those of the namespaces that the caller may list."""
     labels = wanted_labels(label)
@@ -143,10 +148,11 @@ async def send_input(session_id: SessionId, body: SendInput, at: WithServices) -
 @router.post(
     "/session/{session_id}/interrupt",
     status_code=202,
+    response_class=Response,
     summary="Stop the turn",
     responses=responses(ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED),
 )
-async def interrupt(session_id: SessionId, at: WithServices) -> Response:
+async def interrupt_session(session_id: SessionId, at: WithServices) -> Response:
     """Claude stops what it is doing; the session goes on. Nothing happens where no turn is running."""
     await at.commands.interrupt(session_id)
     return Response(status_code=202)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field
@@ -31,14 +32,19 @@ def _settable(key: str) -> str:
     return key
 
 
-LabelKey = Annotated[
-    str,
-    StringConstraints(pattern=rf"^({_DOMAIN}(\.{_DOMAIN})*/)?{_NAME}$", max_length=_PREFIX_LENGTH + 64),
-    Field(json_schema_extra={"not": {"pattern": _RESERVED}}),
-    AfterValidator(_settable),
-]
-LabelValue = Annotated[str, StringConstraints(pattern=rf"^({_NAME})?$", max_length=63)]
-Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS)]
+_KEY_PATTERN, _KEY_LENGTH = rf"^({_DOMAIN}(\.{_DOMAIN})*/)?{_NAME}$", _PREFIX_LENGTH + 64
+_VALUE_PATTERN, _VALUE_LENGTH = rf"^({_NAME})?$", 63
+
+LabelKey = Annotated[str, StringConstraints(pattern=_KEY_PATTERN, max_length=_KEY_LENGTH), AfterValidator(_settable)]
+LabelValue = Annotated[str, StringConstraints(pattern=_VALUE_PATTERN, max_length=_VALUE_LENGTH)]
+#: pydantic's own schema of a map says nothing of a key that does not fit.
+_SCHEMA: JsonSchemaValue = {
+    "type": "object",
+    "maxProperties": MOST_LABELS,
+    "propertyNames": {"pattern": _KEY_PATTERN, "maxLength": _KEY_LENGTH, "not": {"pattern": _RESERVED}},
+    "additionalProperties": {"type": "string", "pattern": _VALUE_PATTERN, "maxLength": _VALUE_LENGTH},
+}
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS), WithJsonSchema(_SCHEMA)]
 
 _LABELS: TypeAdapter[dict[str, str]] = TypeAdapter(Labels)
 _KEY: TypeAdapter[str] = TypeAdapter(LabelKey)

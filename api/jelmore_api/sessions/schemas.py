@@ -115,7 +115,6 @@ class CreateSession(SpecFields):
         alias_generator=_as_it_is,
         populate_by_name=True,
         title="CreateSession",
-        json_schema_extra={"examples": [{"query": "Help me create a Python FastAPI application"}]},
     )
 
     name: Name | None = Field(None, description="Unique in its namespace; one is made up without it.")
@@ -193,10 +192,15 @@ class SendInput(BaseModel):
     model_config = ConfigDict(
         title="Input",
         extra="forbid",
-        json_schema_extra={"examples": [{"text": "Now add tests", "idempotency_key": "c0ffee-1"}]},
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["text"], "properties": {"text": {"type": "string"}, "content": {"type": "null"}}},
+                {"required": ["content"], "properties": {"text": {"type": "null"}, "content": {"type": "array"}}},
+            ]
+        },
     )
 
-    text: str | None = Field(None, min_length=1)
+    text: str | None = Field(None, min_length=1, json_schema_extra={"pattern": r"\S"})
     content: list[dict[str, Any]] | None = Field(None, min_length=1)
     idempotency_key: IdempotencyKey | None = Field(
         None, description="Sent again with the same key, it is the same input."
@@ -219,7 +223,7 @@ class SendInput(BaseModel):
 class InputView(BaseModel):
     """An input as it stands: queued, delivered, started, completed, failed or cancelled."""
 
-    model_config = ConfigDict(title="InputState")
+    model_config = ConfigDict(title="SentInput")
 
     input_id: str
     state: InputState

@@ -66,7 +66,7 @@ def test_every_problem_is_a_problem_document(description: dict[str, Any]) -> Non
 
 
 def test_the_six_names_of_a_session(description: dict[str, Any]) -> None:
-    properties = description["components"]["schemas"]["SessionView"]["properties"]
+    properties = description["components"]["schemas"]["Session"]["properties"]
     assert list(properties)[:6] == [
         "id",
         "status",
