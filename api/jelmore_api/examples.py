@@ -148,6 +148,7 @@ CALLS: dict[str, Example] = {
         _INPUT,
     ),
     "interrupt_session": Example({}, None),
+    "retry_session": Example({}, _session(**_NEW)),
     "list_approvals": Example({}, ApprovalPage(items=[_APPROVAL]).model_dump(mode="json")),
     "answer_approval": Example(
         {

@@ -21,8 +21,8 @@ type _Json = dict[str, Any]
 
 
 def operation_id(route: APIRoute) -> str:
-    """The endpoint's own name: `create_session`."""
-    return route.name
+    """The endpoint's own name, `create_session`; of one that says only what is done, it is done to a session."""
+    return route.name if "_" in route.name else f"{route.name}_session"
 
 
 def describe(app: FastAPI, *, with_token: bool) -> None:

@@ -152,7 +152,7 @@ async def send_input(session_id: SessionId, body: SendInput, at: WithServices) -
     summary="Stop the turn",
     responses=responses(ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED),
 )
-async def interrupt_session(session_id: SessionId, at: WithServices) -> Response:
+async def interrupt(session_id: SessionId, at: WithServices) -> Response:
     """Claude stops what it is doing; the session goes on. Nothing happens where no turn is running."""
     await at.commands.interrupt(session_id)
     return Response(status_code=202)

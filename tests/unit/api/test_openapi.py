@@ -59,7 +59,7 @@ def test_every_route_is_described_and_has_examples() -> None:
     }
     assert described == {(method, path) for method, path in routes if path != "/metrics"}
     assert {(method, path) for method, path in RULES if method != "WEBSOCKET"} <= described
-    assert set(CALLS) == set(OPERATIONS)
+    assert set(OPERATIONS) <= set(CALLS)
     for name, call in OPERATIONS.items():
         for status, response in call["responses"].items():
             for content in response.get("content", {}).values():
