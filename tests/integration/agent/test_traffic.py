@@ -12,7 +12,7 @@ from tests.support.printing_cli import printing_cli
 from tests.support.scripts import ask, bash, error, plan, say, script, write
 from tests.support.session_rig import Log, MakeRig, Rig, outputs
 
-GIT = "git init -q . && git add -A && git commit -q -m work && git checkout -q -b side && rm a.txt"
+GIT = "git init -q . && git add -A && git commit -q -m work && git checkout -q -b side && mv a.txt b.txt"
 
 
 async def test_a_rich_life_is_what_the_document_says(make_rig: MakeRig, judge: Judge) -> None:
