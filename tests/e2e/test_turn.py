@@ -36,8 +36,13 @@ def answer_all(platform: Platform, session: str) -> None:
     """Allows whatever is asked, by REST, until the turn is over."""
     path = f"/api/v1/session/{session}"
 
+    answered: set[str] = set()
+
     def over() -> bool:
-        for asked in platform.http.get(f"{path}/approvals").raise_for_status().json()["items"]:
+        items = platform.http.get(f"{path}/approvals").raise_for_status().json()["items"]
+        # One that was answered is listed until its agent has heard of it, and then takes no answer any more.
+        for asked in [asked for asked in items if asked["approval_id"] not in answered]:
+            answered.add(asked["approval_id"])
             more = {"answers": {"Which colour?": "Blue"}} if asked["kind"] == "question" else {}
             body = {"decision": "allow", **more}
             platform.http.post(f"{path}/approvals/{asked['approval_id']}", json=body).raise_for_status()

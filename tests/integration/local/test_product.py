@@ -52,8 +52,13 @@ def answer_all(up: Up, session: str) -> None:
     """Allows whatever is asked, by REST, until the turn is over."""
     path = f"/api/v1/session/{session}"
 
+    answered: set[str] = set()
+
     def over() -> bool:
-        for asked in up.call("GET", f"{path}/approvals")["items"]:
+        items = up.call("GET", f"{path}/approvals")["items"]
+        # One that was answered is listed until its agent has heard of it, and then takes no answer any more.
+        for asked in [asked for asked in items if asked["approval_id"] not in answered]:
+            answered.add(asked["approval_id"])
             more = {"answers": {"Which colour?": "Blue"}} if asked["kind"] == "question" else {}
             up.call("POST", f"{path}/approvals/{asked['approval_id']}", {"decision": "allow"} | more)
         now = up.call("GET", path)
