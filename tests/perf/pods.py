@@ -24,6 +24,7 @@ from tests.support.kube_proxy import KubeProxy, kube_proxy
 from tests.support.own_nats import OwnNats, new_nats
 
 READY_RATIO = 1.3
+WAKE_RATIO = 1.1
 MOST_WRITES = 5.0
 _ROUNDS = 5
 _IDLE_S = 30.0
@@ -86,6 +87,20 @@ class _Bench:
         await self.run("apply", "-f", "-", given=manifest)
         await self.ready(f"claude-{name}")
         return time.monotonic() - began
+
+    async def wake(self, name: str) -> float:
+        """Seconds from the wish to wake by kubectl to the pod that is ready; it is put to sleep before that."""
+        await self.suspend(name, True)
+        await _until(self.session, name, lambda found: (found or {}).get("status", {}).get("state") == "hibernated")
+        await _until(self.pod, f"claude-{name}", lambda found: found is None)
+        began = time.monotonic()
+        await self.suspend(name, False)
+        await self.ready(f"claude-{name}")
+        return time.monotonic() - began
+
+    async def suspend(self, name: str, wish: bool) -> None:
+        patch = json.dumps({"spec": {"lifecycle": {"suspend": wish}}})
+        await self.run("patch", "claudesession", name, "--type=merge", "-p", patch)
 
     async def remove(self, name: str) -> None:
         await self.run("delete", "claudesession", name, "--wait=false")
@@ -192,22 +207,37 @@ async def _measured() -> list[Row]:
             await bench.idle("warm")
             copies = await bench.made("warm", "copy")
             await bench.remove("warm")
-            pairs = [await _pair(bench, number, copies) for number in range(_ROUNDS)]
+            rounds = [await _round(bench, number, copies) for number in range(_ROUNDS)]
             writes = await _writes(bench)
             few, many = await _requests(bench)
     return [
-        ratio_row("ClaudeSession's create to its pod's Ready, beside the same pod by kubectl", "s", pairs, READY_RATIO),
+        ratio_row(
+            "ClaudeSession's create to its pod's Ready, beside the same pod by kubectl",
+            "s",
+            [(created, copied) for created, _, copied in rounds],
+            READY_RATIO,
+        ),
+        ratio_row(
+            "a hibernated one's wake to its pod's Ready, beside its create",
+            "s",
+            [(woken, created) for created, woken, _ in rounds],
+            WAKE_RATIO,
+        ),
         limit_row("the operator's writes from a create to a session that is ready", "", writes, MOST_WRITES),
         limit_row(f"the operator's requests in {_IDLE_S:.0f} s: 1 idle session", "", few, None),
         limit_row(f"... {1 + _MORE_SESSIONS} idle sessions, more than that", "", many - few, 0.0),
     ]
 
 
-async def _pair(bench: _Bench, number: int, copies: list[dict[str, Any]]) -> tuple[float, float]:
-    ours = await bench.create(f"s{number}")
-    await bench.idle(f"s{number}")
-    await bench.remove(f"s{number}")
-    return ours, await bench.apply("copy", copies)
+async def _round(bench: _Bench, number: int, copies: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """Seconds of a create, of a wake, and of the same pod by kubectl."""
+    name = f"s{number}"
+    created = await bench.create(name)
+    await bench.idle(name)
+    woken = await bench.wake(name)
+    await bench.idle(name)
+    await bench.remove(name)
+    return created, woken, await bench.apply("copy", copies)
 
 
 async def _writes(bench: _Bench) -> float:
