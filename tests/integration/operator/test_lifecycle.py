@@ -10,7 +10,7 @@ import msgspec
 from jelmore_contract.report import Report
 from jelmore_contract.states import InputState, SessionState
 from jelmore_contract.subjects import STREAM, SessionKey, report_subject, spec_key
-from tests.support.supervised import Supervised, eventually, supervising
+from tests.support.supervised import Supervised, eventually, supervising, supervisor_process
 
 
 async def report(supervised: Supervised, key: SessionKey) -> Report:
@@ -160,6 +160,21 @@ async def test_a_change_reaches_a_running_session_without_a_restart(supervised: 
         }
         assert {"model", "permission_mode"} <= asked
         assert (supervised.pid(key, "agent"), supervised.cli(key)) == pids
+
+
+async def test_an_input_that_comes_while_nobody_reconciles_wakes_at_the_next_start(supervised: Supervised) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create(lifecycle={"hibernateAfter": "1s"})
+        await supervised.until_state(key, SessionState.HIBERNATED, run=1)
+    await supervised.input(key, "anybody there?")
+    with supervisor_process(supervised.settings) as first:
+        await eventually(lambda: supervised.processes(key))
+        first.kill()  # in the middle of the wake
+    async with supervising(supervised.settings):
+        await supervised.until(key, lambda status: status.usage.turns == 1)
+        await supervised.until_state(key, SessionState.HIBERNATED)
+    assert (await input_states(supervised, key)).count(InputState.COMPLETED) == 1
+    assert [kind for kind, _ in await supervised.events(key)].count("session.turn_completed") == 1
 
 
 async def test_a_wake_that_is_killed_in_the_middle_runs_its_input_once(supervised: Supervised) -> None:
