@@ -1,10 +1,10 @@
 {{/* What each part may do where sessions live, and why. */}}
 
 {{- define "jelmore.rules.operator" -}}
-# Sessions: to see them, to set and remove the finalizer, to say what was observed.
+# Sessions: to see them, to set and remove the finalizer, to say what was observed, to delete what was asked to go.
 - apiGroups: [jelmore.dev]
   resources: [claudesessions]
-  verbs: [list, watch, patch]
+  verbs: [list, watch, patch, delete]
 - apiGroups: [jelmore.dev]
   resources: [claudesessions/status]
   verbs: [patch]

@@ -55,7 +55,7 @@ def event_of(observed: Observed, action: Action) -> Happened | None:
         case KillRuntime():
             return Happened("Killed", "The pod did not end in time and was ended at once.", warning=True)
         case WriteStatus():
-            return _hindered(observed, action)
+            return _shown(observed, action)
     return None
 
 
@@ -63,6 +63,14 @@ def _started(observed: Observed) -> Happened:
     if observed.report is None:
         return Happened("Started", "The session's pod was made.")
     return Happened("Resumed", f"The session's pod was made again, after run {observed.report.report.run}.")
+
+
+def _shown(observed: Observed, write: WriteStatus) -> Happened | None:
+    before, block = observed.resource.status.blocked, write.status.blocked
+    if block is not None and (before is None or before.reason != block.reason):
+        word = {"budget": "BudgetUsed", "quota": "QuotaUsed"}[block.reason]
+        return Happened(word, write.status.message or "", warning=True)
+    return _hindered(observed, write)
 
 
 def _hindered(observed: Observed, write: WriteStatus) -> Happened | None:

@@ -61,7 +61,7 @@ def find_unending(pod: Document, since: datetime, place: Place, now: datetime) -
     """A pod that was told to end and does not: its object stays until its node says that the processes are gone."""
     lasted = (now - since).total_seconds()
     if lasted < UNENDING:
-        return Found(look_again=UNENDING - lasted)
+        return Found(_disruption(pod, place), look_again=UNENDING - lasted)
     node = pod["spec"].get("nodeName", "")
     what = (
         f"The session's pod {place.pod} does not end: its node {node} does not answer, and Claude Code may still run "
@@ -69,6 +69,16 @@ def find_unending(pod: Document, since: datetime, place: Place, now: datetime) -
         f"`kubectl taint node {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`."
     )
     return Found(Obstacle("other", "FencingRequired", what))
+
+
+def _disruption(pod: Document, place: Place) -> Obstacle | None:
+    """Why the cluster takes the pod away, where it is not the session that ends it."""
+    for condition in pod.get("status", {}).get("conditions", ()):
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            why = str(condition.get("message") or condition.get("reason", ""))[:_LONGEST]
+            what = f"The cluster takes the session's pod {place.pod} away: {why.rstrip('.')}."
+            return Obstacle("other", "Disrupted", f"{what} The session goes on in the next one; nothing is to be done.")
+    return None
 
 
 def _unscheduled(status: Document) -> str | None:
@@ -111,7 +121,9 @@ def _waiting(status: Document) -> Iterator[Document]:
     for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         waiting = container.get("state", {}).get("waiting")
         if waiting is not None:
-            yield {"container": container["name"], "image": container["image"], "reason": "", "message": "", **waiting}
+            last = container.get("lastState", {}).get("terminated", {}).get("reason", "")
+            named = {"container": container["name"], "image": container["image"], "last": last}
+            yield {"reason": "", "message": "", **waiting, **named}
 
 
 def _container(waiting: Document, place: Place) -> Obstacle:
@@ -121,6 +133,12 @@ def _container(waiting: Document, place: Place) -> Obstacle:
         return Obstacle("image", "ImagePullProblem", f"{what}. It is tried again by itself; {place.describe}.")
     if reason == "CreateContainerConfigError" and "secret" in message.lower():
         return _secret(message, place)
+    if waiting["last"] == "OOMKilled":
+        what = (
+            f"Container {waiting['container']} was killed for want of memory, again and again: raise "
+            "spec.resources.limits.memory. It is tried again by itself"
+        )
+        return Obstacle("other", "OutOfMemory", f"{what}; {place.describe}.")
     what = f"Container {waiting['container']} does not start ({reason}): {message or 'no reason given'}"
     return Obstacle("other", reason, f"{what}. It is tried again by itself; {place.describe}.")
 

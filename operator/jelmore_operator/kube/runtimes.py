@@ -141,5 +141,10 @@ class Runtimes:
 
 
 def _refusal(error: ApiError) -> Obstacle:
-    what = f"The cluster refuses the session's objects ({error.reason}): {error.message}"
-    return Obstacle("other", "Refused", f"{what} It is tried again by itself.")
+    what = f"The cluster refuses the session's objects ({error.reason}): {error.message.rstrip('.')}."
+    if "exceeded quota" in error.message:
+        advice = (
+            "Raise the namespace's ResourceQuota, ask for less in spec.resources, or suspend or delete other sessions."
+        )
+        return Obstacle("other", "QuotaExceeded", f"{what} {advice} It is tried again by itself.")
+    return Obstacle("other", "Refused", f"{what} Change what it names. It is tried again by itself.")

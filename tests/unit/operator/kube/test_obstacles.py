@@ -57,6 +57,14 @@ TOLD: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[str, str], li
         ("other", "SecretMissing"),
         ["delete the pod claude-a"],
     ),
+    "too little memory": (
+        pending(
+            {**waiting("claude", "CrashLoopBackOff"), "lastState": {"terminated": {"reason": "OOMKilled"}}},
+        ),
+        None,
+        ("other", "OutOfMemory"),
+        ["raise spec.resources.limits.memory", "tried again by itself"],
+    ),
     "a container that crashes": (
         seen_pod(containerStatuses=[waiting("claude", "CrashLoopBackOff", "back-off 40s")]),
         None,
@@ -136,3 +144,13 @@ def test_a_gateway_needs_two_keys() -> None:
     assert obstacle is not None
     assert "must hold token and baseUrl" in obstacle.message
     assert "--from-literal=token=... --from-literal=baseUrl=..." in obstacle.message
+
+
+def test_what_the_cluster_takes_away_is_told_while_it_ends() -> None:
+    why = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API."}
+    found = find_unending(seen_pod(conditions=[why]), ago(1), PLACE, NOW)
+    assert found.obstacle is not None
+    assert found.obstacle.reason == "Disrupted"
+    assert found.obstacle.message.startswith("The cluster takes the session's pod claude-a away: Eviction API. ")
+    assert found.look_again == UNENDING - 1
+    assert find_unending(seen_pod(), ago(1), PLACE, NOW).obstacle is None
