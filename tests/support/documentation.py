@@ -1,4 +1,4 @@
-"""Pages of the documentation as programs: their console blocks, run one after another as a reader would type them."""
+"""Pages of the documentation as programs: commands and Python, run one after another as a reader would."""
 
 import contextlib
 import json
@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 _LIMIT = 90
 #: Seconds that a command may run of which the page says that it goes on until it is stopped.
 _SHORT = 5
-_BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]*) -->\n+)?```console\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>[^>]*) -->\n+)?```(?P<language>console|python)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
 _NOT_RUN = "not run: "
 _PART_NOT_RUN = re.compile(r"<!-- not run from here: .*?(?:<!-- run from here -->|\Z)", re.DOTALL)
 _STOPPED = "runs until stopped"
@@ -35,7 +37,7 @@ class Command:
 
 
 def commands(page: Path) -> Iterator[Command]:
-    """What is behind each `$ `, with the lines that go on from it.
+    """What is behind each `$ `, with the lines that go on from it, and each block of Python.
 
     A comment right before a block may say `<!-- not run: why -->`, `<!-- runs until stopped -->` or
     `<!-- exits with 3 -->`; `<!-- not run from here: why -->` leaves out all up to `<!-- run from here -->`. Raises
@@ -47,6 +49,9 @@ def commands(page: Path) -> Iterator[Command]:
         if mark.startswith(_NOT_RUN):
             continue
         line = whole[: block.start("text")].count("\n") + 1
+        if block["language"] == "python":
+            yield Command(f"python - <<'#end'\n{block['text']}#end", line, _status(mark))
+            continue
         for number, text in _typed(block["text"]):
             yield Command(text, line + number, _status(mark))
 
@@ -93,14 +98,14 @@ class Reader:
     What a command printed sets `$ID` (a session's id) and `$APPROVAL_ID`, which a reader copies.
     """
 
-    def __init__(self, folder: Path, url: str, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self._folder = folder
         self._url = url
         self._output = folder / "printed"
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
-            env=environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder)},
+            env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,7 +121,7 @@ class Reader:
         text = text.replace("ws://localhost:8000", self._url.replace("http", "ws", 1)).replace(".venv/bin/", "")
         if command.status is None:
             (self._folder / "command.sh").write_text(text)
-            text = f"timeout --signal=INT --kill-after=5 {_SHORT} bash command.sh < <(sleep {_SHORT})"
+            text = f"timeout --kill-after=5 {_SHORT} bash command.sh < <(sleep {_SHORT})"
         stdin = "" if command.status is None else "</dev/null"
         status = int(self._type(f"{{ {text}\n}} >'{self._output}' 2>&1 {stdin}"))
         printed = self._output.read_text(errors="replace")
@@ -128,9 +133,9 @@ class Reader:
         items = found.get("items")
         first = items[0] if isinstance(items, list) and items else {}
         if "status" in found and "id" in found:
-            self._type(f"ID={found['id']}")
+            self._type(f"export ID={found['id']}")
         if "approval_id" in first:
-            self._type(f"APPROVAL_ID={first['approval_id']}")
+            self._type(f"export APPROVAL_ID={first['approval_id']}")
 
     def _type(self, text: str) -> str:
         """Returns the exit code's text. Raises AssertionError when the shell has ended, or takes too long."""

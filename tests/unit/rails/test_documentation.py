@@ -32,6 +32,10 @@ $ jelmore show nothing
 $ jelmore logs -f
 ```
 
+```python
+print("hello")
+```
+
 <!-- not run from here: for people -->
 ```console
 $ make
@@ -53,7 +57,8 @@ def test_what_is_typed_and_what_is_not(tmp_path: Path) -> None:
         Command("two <<'END'\n$ not a command\nEND", 6),
         Command("jelmore show nothing", 18, status=3),
         Command("jelmore logs -f", 24, status=None),
-        Command("for name in a b; do\n    echo $name\n  done", 33),
+        Command("python - <<'#end'\nprint(\"hello\")\n#end", 28),
+        Command("for name in a b; do\n    echo $name\n  done", 37),
     ]
 
 
