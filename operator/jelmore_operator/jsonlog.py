@@ -1,7 +1,10 @@
-"""Logs as JSON lines, in a file of bounded size."""
+"""Logs as JSON lines, each with what it is about: session, namespace, action."""
 
 import json
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -11,8 +14,22 @@ _OLDER_FILES = 2
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+_NOTHING: Mapping[str, str] = {}
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=_NOTHING)
+
+
+@contextmanager
+def logging_about(**fields: str) -> Iterator[None]:
+    """All that is logged within, by whichever module, has these fields too."""
+    token = _about.set({**_about.get(), **fields})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
 class JsonLines(logging.Formatter):
-    """One object a line: timestamp, level, logger, message, and whatever was given as `extra`."""
+    """One object a line: timestamp, level, logger, message, what it is about, and whatever was given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -22,6 +39,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line |= _about.get()
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -3,6 +3,7 @@ two workers at a time.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Hashable
 
@@ -11,7 +12,7 @@ class WorkQueue[K: Hashable]:
     """For one event loop. A key that is asked for while it is worked on is worked on again afterwards."""
 
     def __init__(self) -> None:
-        self._ready: deque[K] = deque()
+        self._ready: deque[tuple[K, float]] = deque()  # with the time since when
         self._queued: set[K] = set()
         self._busy: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
@@ -43,7 +44,7 @@ class WorkQueue[K: Hashable]:
     async def get(self) -> K:
         """The next key; `done` must follow."""
         await self._more.acquire()
-        key = self._ready.popleft()
+        key, _ = self._ready.popleft()
         self._queued.discard(key)
         self._busy.add(key)
         return key
@@ -52,6 +53,16 @@ class WorkQueue[K: Hashable]:
         self._busy.discard(key)
         if key in self._queued:
             self._offer(key)
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait for a worker."""
+        return len(self._ready)
+
+    @property
+    def age(self) -> float:
+        """Seconds that the first of them has waited; 0 where there is none."""
+        return time.monotonic() - self._ready[0][1] if self._ready else 0.0
 
     def close(self) -> None:
         for timer in self._timers.values():
@@ -63,5 +74,5 @@ class WorkQueue[K: Hashable]:
         self.add(key)
 
     def _offer(self, key: K) -> None:
-        self._ready.append(key)
+        self._ready.append((key, time.monotonic()))
         self._more.release()

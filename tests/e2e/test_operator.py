@@ -194,46 +194,6 @@ def images(objects: Objects) -> list[str]:
     return [pod["spec"]["containers"][0]["image"] for pod in objects.all("pods")]
 
 
-@pytest.mark.parametrize("status", [409, 410, 429, 500, 503])
-async def test_what_the_api_server_refuses_for_now_is_tried_again(
-    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, proxy: KubeProxy, status: int
-) -> None:
-    refused: list[str] = []
-
-    def refuse(method: str, path: str) -> int:
-        if method == "GET" or path in refused or "leases" in path:
-            return 0
-        refused.append(path)
-        return status
-
-    proxy.refuse = refuse
-    operator = await kube_operator.start()
-    create(kubectl, objects)
-    await until(lambda: objects.status().get("podName") is not None)
-    assert len(refused) >= 5
-    assert kinds(objects) == ONE
-    assert operator.returncode is None
-
-
-async def test_watches_that_are_refused_are_begun_again(
-    kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, proxy: KubeProxy
-) -> None:
-    refused: list[str] = []
-
-    def refuse(method: str, path: str) -> int:
-        if "watch=true" not in path or len(refused) == 15:
-            return 0
-        refused.append(path)
-        return 403
-
-    proxy.refuse = refuse
-    operator = await kube_operator.start()
-    await until(lambda: len(refused) == 15, 60)
-    create(kubectl, objects)
-    await until(lambda: kinds(objects) == ONE, 60)
-    assert operator.returncode is None
-
-
 @pytest.mark.slow
 async def test_of_two_operators_one_works_and_the_other_takes_over(
     kube_operator: KubeOperator, objects: Objects, kubectl: Kubectl, own_namespace: str

@@ -19,7 +19,7 @@ from tests.perf.product import scratch_folder
 from tests.perf.report import Row, limit_row, ratio_row
 from tests.support.cluster import Kubectl
 from tests.support.forwarder import Forwarder
-from tests.support.kube_operator import SESSION, KubeOperator
+from tests.support.kube_operator import SESSION, KubeOperator, operator_environment
 from tests.support.kube_proxy import KubeProxy, kube_proxy
 from tests.support.own_nats import OwnNats, new_nats
 
@@ -185,18 +185,10 @@ def _bus(folder: Path) -> OwnNats:
 
 
 def _environment(folder: Path, proxy: KubeProxy, bus: OwnNats, namespace: str, url: str) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "KUBECONFIG": str(proxy.kubeconfig(folder)),
-        "JELMORE_NAMESPACE": namespace,
+    return operator_environment(folder, proxy.kubeconfig(folder), bus, namespace) | {
         "JELMORE_NAMESPACES": namespace,
-        "JELMORE_NATS_URL": bus.url,
         "JELMORE_SESSION_NATS_URL": url,
-        "JELMORE_NATS_CREDENTIALS": str(bus.folder / "core.creds"),
-        "JELMORE_NATS_IDENTITY": str(bus.folder / "nats-keys.json"),
         "JELMORE_SESSION_IMAGE": SESSION,
-        "JELMORE_IMAGE_PULL_POLICY": "Never",
     }
 
 
@@ -260,12 +252,11 @@ async def _counted(bench: _Bench) -> float:
     await asyncio.sleep(5)  # until the last words of a start are said
     seen: list[str] = []
 
-    def note(method: str, path: str) -> int:
+    def note(method: str, path: str) -> None:
         if "/leases" not in path:
             seen.append(f"{method} {path}")
-        return 0
 
-    bench.proxy.refuse = note
+    bench.proxy.fault = note
     await asyncio.sleep(_IDLE_S)
-    bench.proxy.refuse = lambda method, path: 0
+    bench.proxy.fault = lambda method, path: None
     return float(len(seen))

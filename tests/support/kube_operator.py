@@ -8,6 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,23 @@ class KubeOperator:
     log: Path
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[list[int]]:
+        """One that is started again a second after it has ended, as a Deployment's is; gives the exit codes so far."""
+        codes: list[int] = []
+
+        async def keep() -> None:
+            while True:
+                codes.append(await (await self.start()).wait())
+                await asyncio.sleep(1)
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield codes
+        finally:
+            keeping.cancel()
+            await asyncio.wait((keeping,))
+
     async def start(self) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
@@ -51,6 +69,21 @@ class KubeOperator:
 
     def logged(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+def operator_environment(folder: Path, kubeconfig: Path, bus: OwnNats, namespace: str) -> dict[str, str]:
+    """Of an operator whose own namespace is `namespace`, and which sees sessions everywhere."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "KUBECONFIG": str(kubeconfig),
+        "JELMORE_NAMESPACE": namespace,
+        "JELMORE_NATS_URL": bus.url,
+        "JELMORE_NATS_CREDENTIALS": str(bus.folder / "core.creds"),
+        "JELMORE_NATS_IDENTITY": str(bus.folder / "nats-keys.json"),
+        "JELMORE_SESSION_IMAGE": PLAIN,
+        "JELMORE_IMAGE_PULL_POLICY": "Never",
+    }
 
 
 def session_manifest(namespace: str, name: str = "a", **spec: Any) -> str:
@@ -132,18 +165,8 @@ async def kube_operator(
     tmp_path: Path,
 ) -> AsyncIterator[KubeOperator]:
     """Not started yet. It goes through `proxy`, and sees the sessions of `kube_namespace` alone."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "KUBECONFIG": str(proxy.kubeconfig(tmp_path)),
-        "JELMORE_NAMESPACE": own_namespace,
-        "JELMORE_NAMESPACES": kube_namespace,
-        "JELMORE_NATS_URL": operator_bus.url,
-        "JELMORE_NATS_CREDENTIALS": str(operator_bus.folder / "core.creds"),
-        "JELMORE_NATS_IDENTITY": str(operator_bus.folder / "nats-keys.json"),
-        "JELMORE_SESSION_IMAGE": PLAIN,
-        "JELMORE_IMAGE_PULL_POLICY": "Never",
-    }
+    environment = operator_environment(tmp_path, proxy.kubeconfig(tmp_path), operator_bus, own_namespace)
+    environment["JELMORE_NAMESPACES"] = kube_namespace
     operator = KubeOperator(environment, tmp_path / "operator.log")
     yield operator
     await operator.end()

@@ -1,7 +1,8 @@
-"""A proxy before a cluster's API server that counts what is written through it, and can end the writer at any of its
-writes: before the API server has it, or after, with its answer never seen.
+"""A proxy before a cluster's API server that counts what is written through it, and makes go wrong what can: a writer
+that ends at any of its writes, refusals, answers that come late or never, a server that is away.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,10 +28,23 @@ _HOP = (
 )
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Of one request. status: of HTTP, instead of the API server's answer; retry_after: seconds, with it.
+    delay: seconds before it goes on. lost: the API server gets it, and its answer is never seen.
+    """
+
+    status: int = 0
+    retry_after: int | None = None
+    delay: float = 0.0
+    lost: bool = False
+
+
 @dataclass
 class KubeProxy:
     """writes: method and path of each. on_write: called with the number of a write (from 1) and whether the API server
-    has it; False cuts the connection. refuse: the HTTP status that a request gets instead of an answer, 0 for none.
+    has it; False cuts the connection. fault: what goes wrong with a request, by its method and path. `go_away` until
+    `come_back`: no connection is answered.
     """
 
     upstream: aiohttp.ClientSession
@@ -38,13 +52,47 @@ class KubeProxy:
     port: int = 0
     writes: list[str] = field(default_factory=list)
     on_write: Callable[[int, bool], bool] = lambda number, done: True
-    refuse: Callable[[str, str], int] = lambda method, path: 0
+    fault: Callable[[str, str], Fault | None] = lambda method, path: None
+    _away: bool = False
+    _open: dict[int, web.Request] = field(default_factory=dict)
+
+    def go_away(self) -> None:
+        self._away = True
+        self.cut_all()
+
+    def come_back(self) -> None:
+        self._away = False
+
+    def cut_all(self) -> None:
+        """All that is being answered, watches too."""
+        for request in self._open.values():
+            if request.transport is not None:
+                request.transport.abort()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self._away:
+            return self._cut(request)
+        self._open[id(request)] = request
+        try:
+            return await self._handle(request)
+        finally:
+            del self._open[id(request)]
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        fault = self.fault(request.method, request.path_qs) or Fault()
+        if fault.status:
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            body = {"kind": "Status", "reason": "Test", "message": "refused", "code": fault.status}
+            if fault.status == 410 and "watch" in request.query:
+                # So a server tells that the place from which to go on is forgotten.
+                return web.json_response({"type": "ERROR", "object": body})
+            return web.json_response(body, status=fault.status, headers=headers)
+        await asyncio.sleep(fault.delay)
+        response = await self._pass(request)
+        return self._cut(request) if fault.lost else response
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
         counted = request.method != "GET" and not any(part in request.path for part in _ASIDE)
-        status = self.refuse(request.method, request.path_qs)
-        if status:
-            return web.json_response({"kind": "Status", "reason": "Test", "message": "refused"}, status=status)
         number = 0
         if counted:
             self.writes.append(f"{request.method} {request.path}")

@@ -3,7 +3,10 @@
 Not by its generated models: those cost more than the call, and drop what a newer server has added.
 """
 
+import asyncio
 import json
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -17,6 +20,7 @@ type Document = dict[str, Any]
 
 _TIMEOUT = 10.0  # seconds for a call
 _LIST_TIMEOUT = 60.0
+_LONGEST_PAUSE = 60.0  # seconds: what a server may ask for
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
@@ -76,11 +80,21 @@ async def connect() -> ApiClient:
     return client
 
 
-class Api:
-    """Every call raises ApiError for what is refused, TimeoutError after ten seconds."""
+def _uncounted(_verb: str, _code: int, _seconds: float) -> None:
+    pass
 
-    def __init__(self, client: ApiClient) -> None:
+
+class Api:
+    """Every call raises ApiError for what is refused, TimeoutError after ten seconds. counted: called with each
+    request's verb, in Kubernetes' words, the HTTP status of its answer (0: none) and the seconds until then.
+
+    A server that asks to be left alone for a while (Retry-After) is, by all calls but those about the Lease.
+    """
+
+    def __init__(self, client: ApiClient, counted: Callable[[str, int, float], None] = _uncounted) -> None:
         self._client = client
+        self._counted = counted
+        self._paused_until = 0.0
 
     async def list_all(self, kind: Kind, namespace: str | None, selector: str = "", newest: bool = False) -> Listed:
         """All in one namespace, or in all. newest: as it is now; otherwise as the server's cache has it, which costs
@@ -89,7 +103,7 @@ class Api:
         query = [("labelSelector", selector)] if selector else []
         if not newest:
             query.append(("resourceVersion", "0"))
-        answer = await self._call("GET", _path(kind, namespace), query, timeout=_LIST_TIMEOUT)
+        answer = await self._call("LIST", _path(kind, namespace), query, timeout=_LIST_TIMEOUT)
         return Listed(version_of(answer), answer["items"])
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Document | None:
@@ -145,11 +159,15 @@ class Api:
         content: str = "application/json",
         timeout: float = _TIMEOUT,
     ) -> Document:
+        """method: of HTTP, or LIST."""
         headers = {"Accept": "application/json", "Content-Type": content}
+        if not path.startswith(LEASES.group):
+            await asyncio.sleep(self._paused_until - time.monotonic())
+        began, status = time.monotonic(), 0
         try:
             response = await self._client.call_api(
                 path,
-                method,
+                "GET" if method == "LIST" else method,
                 query_params=query or [],
                 header_params=headers,
                 body=body,
@@ -157,14 +175,27 @@ class Api:
                 _preload_content=False,
                 _request_timeout=timeout,
             )
+            status = response.status
             text = await response.text()
         except aiohttp.ClientError as error:
             # Without the error's own text: some quote the request.
             raise ApiError(0, type(error).__name__, "the API server cannot be reached") from error
-        if not 200 <= response.status < 300:
-            raise _refusal(response.status, text, kind_is_secret="/secrets" in path)
+        finally:
+            self._counted(_VERBS[method], status, time.monotonic() - began)
+        if not 200 <= status < 300:
+            pause = _pause(response.headers.get("Retry-After", ""))
+            self._paused_until = max(self._paused_until, time.monotonic() + pause)
+            raise _refusal(status, text, kind_is_secret="/secrets" in path)
         answer: Document = json.loads(text)
         return answer
+
+
+_VERBS = {"LIST": "list", "GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def _pause(retry_after: str) -> float:
+    """An API server says it in seconds; a date, which HTTP knows too, would be a proxy's."""
+    return min(float(retry_after), _LONGEST_PAUSE) if retry_after.isascii() and retry_after.isdecimal() else 0.0
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "") -> str:

@@ -33,6 +33,7 @@ _IDENTITY = Identity("jelmore-operator")
 _SERVER_TIMEOUT = 300  # seconds of one watch; then it goes on from where it was
 _FIRST_RETRY = 0.5  # seconds until kopf is started again, doubled each time
 _MOST_RETRY = 30.0
+_SETTLED = 1.0  # seconds from the first object of kopf's own list to a list of ours
 
 
 class Intake:
@@ -41,9 +42,24 @@ class Intake:
     def __init__(self, store: Store, namespaces: tuple[str, ...]) -> None:
         self._store = store
         self._namespaces = namespaces
+        self._listed = asyncio.Event()
 
     async def run(self, relist: Callable[[], Awaitable[None]]) -> None:
-        """Never returns. `relist` is called before kopf is started again."""
+        """Never returns. `relist` is called before kopf is started again, and after kopf has listed anew because its
+        place in a watch was forgotten (410): that list does not say what went in between.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_on(relist))
+            tasks.create_task(self._list_too(relist))
+
+    async def _list_too(self, relist: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._listed.wait()
+            await asyncio.sleep(_SETTLED)
+            self._listed.clear()
+            await relist()
+
+    async def _watch_on(self, relist: Callable[[], Awaitable[None]]) -> None:
         delay = _FIRST_RETRY
         while True:
             started = asyncio.get_running_loop().time()
@@ -74,6 +90,8 @@ class Intake:
 
     def _take(self, kind: Kind, change: str | None, document: Document) -> None:
         seen = self._store.kind(kind)
+        if change is None:
+            self._listed.set()
         if change == "DELETED":
             seen.remove(document)
         else:

@@ -12,9 +12,9 @@ from jelmore_operator.kube.api import LEASES, Api, ApiError, Document
 logger = logging.getLogger(__name__)
 
 NAME = "jelmore-operator"
-DURATION = 15  # seconds without a sign after which the Lease is anybody's
-_DEADLINE = 10.0  # seconds without a success after which the holder takes it for lost: before others do
-_EVERY = 3.0  # seconds between two signs, or two looks
+DURATION = 12  # seconds without a sign after which the Lease is anybody's: others see that at most two looks later
+_DEADLINE = 8.0  # seconds without a success after which the holder takes it for lost: before others do
+_EVERY = 2.0  # seconds between two signs, or two looks
 
 
 class LeaseLost(Exception):
@@ -30,6 +30,7 @@ class Lease:
         self._holder = holder
         self._seen: tuple[int, float] = (0, 0.0)  # the Lease's version, and when it was first seen
         self._mine: Document | None = None
+        self._lost = False
 
     async def acquire(self) -> None:
         """Waits until it is ours."""
@@ -43,6 +44,13 @@ class Lease:
 
     async def keep(self) -> None:
         """Renews it. Never returns. Raises LeaseLost."""
+        try:
+            await self._keep()
+        except LeaseLost:
+            self._lost = True
+            raise
+
+    async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + _DEADLINE
         while True:
@@ -61,15 +69,19 @@ class Lease:
                 raise LeaseLost(f"the Lease could not be renewed for {_DEADLINE:.0f} s")
 
     async def release(self) -> None:
-        """Lets it go, so that the next one need not wait for its end."""
-        if self._mine is None:
+        """Lets it go, so that the next one need not wait for its end. It is read first: a renewal, or the very first
+        hold, may have been broken off after the API server had it.
+        """
+        if self._lost:
             return
-        spec = {**self._mine["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
         try:
-            await self._api.replace(LEASES, {**self._mine, "spec": spec})
+            found = await self._api.get(LEASES, self._namespace, NAME)
+            if found is None or found.get("spec", {}).get("holderIdentity") != self._holder:
+                return
+            spec = {**found["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+            await self._api.replace(LEASES, {**found, "spec": spec})
         except OSError as error:
             logger.info("the Lease was not let go", extra={"error": str(error)})
-        self._mine = None
 
     async def _tried(self) -> bool:
         """Whether it is ours now. What fails is tried again by whoever asked."""

@@ -14,6 +14,7 @@ from jelmore_operator.controller import Controller
 from jelmore_operator.kube.api import Api
 from jelmore_operator.kube.intake import Intake
 from jelmore_operator.kube.lease import Lease
+from jelmore_operator.kube.metrics import Metrics, served
 from jelmore_operator.kube.relist import Relist
 from jelmore_operator.kube.sessions import PodSessions
 from jelmore_operator.kube.settings import OperatorSettings
@@ -27,7 +28,8 @@ class Operator:
     """`run` until `stopping` is set. One instance, once, in one event loop."""
 
     def __init__(self, settings: OperatorSettings, client: ApiClient, holder: str) -> None:
-        api = Api(client)
+        self._metrics = Metrics()
+        api = Api(client, self._metrics.requested)
         self._settings = settings
         self._queue: WorkQueue[SessionKey] = WorkQueue()
         self._store = Store(self._queue.add)
@@ -37,28 +39,36 @@ class Operator:
         self._relist = Relist(api, self._store, settings.namespaces)
         self._intake = Intake(self._store, settings.namespaces)
         sessions = PodSessions(api, settings, self._store, self._log, Teller(self._bus), self._queue)
-        self._controller = Controller(self._queue, sessions)
+        self._controller = Controller(self._queue, sessions, workers=settings.workers, counted=self._metrics.reconciled)
+        self._metrics.look_at(self._queue, self._store)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Raises LeaseLost; errors of `nats` for credentials that the bus refuses."""
-        try:
-            await _until(stopping, self._lease.acquire())
-            if not stopping.is_set():
-                await _until(stopping, self._lead(stopping))
-        finally:
-            self._queue.close()
-            await self._lease.release()
+        """Raises LeaseLost; errors of `nats` for credentials that the bus refuses; OSError for a port that is taken."""
+        async with served(self._metrics, self._settings.metrics_port):
+            try:
+                await _until(stopping, self._lease.acquire())
+                if not stopping.is_set():
+                    self._metrics.leader.set(1)
+                    await self._lead(stopping)
+            finally:
+                self._queue.close()
+                await self._lease.release()
 
     async def _lead(self, stopping: asyncio.Event) -> None:
-        """Never returns, but for `stopping`."""
+        """Until `stopping`, and what is in hand then is done: the Lease is kept so long."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._lease.keep())
-            tasks.create_task(self._follow_log(stopping))
-            await self._relist.now(newest=True)
-            logger.info("reconciling", extra={"sessions": len(self._store.known())})
-            tasks.create_task(self._intake.run(self._relist.now))
-            tasks.create_task(self._relist.run())
-            tasks.create_task(self._controller.run())
+            running = [tasks.create_task(self._lease.keep()), tasks.create_task(self._follow_log(stopping))]
+            await _until(stopping, self._relist.now(newest=True))
+            if not stopping.is_set():
+                logger.info("reconciling", extra={"sessions": len(self._store.known())})
+                running.append(tasks.create_task(self._intake.run(self._relist.now)))
+                running.append(tasks.create_task(self._relist.run()))
+                tasks.create_task(self._controller.run())
+                await stopping.wait()
+                logger.info("stopping: what is in hand is finished first")
+                await self._controller.finish()
+            for task in running:
+                task.cancel()
 
     async def _follow_log(self, stopping: asyncio.Event) -> None:
         """What does not need the bus goes on without one."""

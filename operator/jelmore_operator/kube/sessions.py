@@ -131,7 +131,7 @@ class PodSessions:
                 await self._resources.release(resource)
                 self._drop(key)
             case _:
-                logger.info(type(action).__name__, extra={"session": key.session_id, "action": repr(action)})
+                logger.info("doing: %r", action)
                 await self._change_runtime(action, observed)
         if (happened := events.event_of(observed, action)) is not None:
             await events.post(self._api, resource, happened)

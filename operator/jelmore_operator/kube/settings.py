@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jelmore_bus import Access, AccessError, Tls
 from jelmore_contract.resource import Credentials, CredentialsKind
+from jelmore_operator.controller import WORKERS
 from jelmore_operator.identity import Identity
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -70,12 +71,16 @@ class PodSettings:
 
 @dataclass(frozen=True, slots=True)
 class OperatorSettings:
-    """namespace: the operator's own, where its Lease is. namespaces: those of the sessions; none for all."""
+    """namespace: the operator's own, where its Lease is. namespaces: those of the sessions; none for all. workers: how
+    many sessions are looked at at once. metrics_port: None for no metrics.
+    """
 
     namespace: str
     namespaces: tuple[str, ...]
     bus: Bus
     pods: PodSettings
+    workers: int = WORKERS
+    metrics_port: int | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> OperatorSettings:
@@ -86,7 +91,9 @@ def read_settings(environment: Mapping[str, str]) -> OperatorSettings:
         _check_namespace("NAMESPACES", name)
     namespace = env.require("NAMESPACE", "the operator's own namespace, where its Lease is")
     _check_namespace("NAMESPACE", namespace)
-    return OperatorSettings(namespace, namespaces, _bus(env), _pods(env))
+    workers = env.number("OPERATOR_WORKERS", WORKERS, 1, 256)
+    port = env.number("OPERATOR_METRICS_PORT", 0, 0, 65_535) or None
+    return OperatorSettings(namespace, namespaces, _bus(env), _pods(env), workers, port)
 
 
 class _Environment:

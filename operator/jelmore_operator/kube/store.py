@@ -3,7 +3,7 @@ a list of all, now and then, replaces what is known, since a watch can miss a de
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -86,6 +86,12 @@ class Store:
     def known(self) -> list[SessionKey]:
         return list(self._resources)
 
+    def resources(self) -> Iterator[ClaudeSession]:
+        """One of each session."""
+        for key in self._resources:
+            if (found := self.resource(key)) is not None:
+                yield found
+
     def resource(self, key: SessionKey) -> ClaudeSession | None:
         """Of several that claim one id (by `spec.sessionId`), the oldest has it."""
         found = self._resources.get(key, {}).values()
@@ -111,7 +117,10 @@ class Store:
         except ValidationError as error:
             # One of another version. Without what was given: it may hold secrets.
             problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
-            logger.error("no session resource, left aside", extra={"resource": name, "problems": problems})
+            logger.error(
+                "no session resource, left aside",
+                extra={"resource": name.name, "namespace": name.namespace, "problems": problems},
+            )
             return
         key = self._keys[name] = SessionKey(name.namespace, resource.session_id)
         self._resources.setdefault(key, {})[name.name] = resource

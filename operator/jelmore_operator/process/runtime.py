@@ -82,7 +82,8 @@ class SessionRuntime:
             self._agent = Process.attach(record.agent, self._exited)
             self._adopted = self._agent is not None
         if self.alive:
-            logger.info("took over a session's processes", extra={"session": self.key.session_id})
+            about = {"session": self.key.session_id, "namespace": self.key.namespace}
+            logger.info("took over a session's processes", extra=about)
 
     def _launcher_exited(self) -> None:
         # One that ends by itself removes its file. One that was killed may not have told its agent to stop.

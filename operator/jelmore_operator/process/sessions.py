@@ -106,7 +106,7 @@ class ProcessSessions:
         is left alone.
         """
         if runtime.busy:
-            logger.warning("ending processes without a session", extra={"session": runtime.key.session_id})
+            logger.warning("ending processes without a session")
             await runtime.kill()
         self._runtimes.drop(runtime.key)
 
@@ -131,7 +131,7 @@ class ProcessSessions:
             case ForgetResource():
                 await self._forget(resource)
             case _:
-                logger.info(type(action).__name__, extra={"session": key.session_id, "action": repr(action)})
+                logger.info("doing: %r", action)
                 await self._change_runtime(action, resource)
 
     async def _change_runtime(

@@ -10,7 +10,7 @@ from nats.js.errors import NotFoundError
 
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import SessionKey
-from jelmore_operator.controller import Controller, NotYet
+from jelmore_operator.controller import Controller, NotYet, Outcome
 from jelmore_operator.queue import WorkQueue
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import Action, ForgetResource, Plan, PublishTerminated
@@ -131,3 +131,54 @@ async def test_a_session_that_is_no_more_is_left() -> None:
     async with controlled(sessions) as ends, asyncio.timeout(10):
         assert await ends.get() is None
     assert sessions.done == []
+
+
+async def test_at_the_end_what_is_in_hand_is_finished_and_nothing_else_begins() -> None:
+    sessions = Sessions(deleted(1))
+    queue: WorkQueue[SessionKey] = WorkQueue()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(action: Action) -> None:
+        begun.set()
+        await go_on.wait()
+
+    sessions.acting = wait
+    outcomes: list[Outcome] = []
+    controller = Controller(queue, sessions, workers=2, counted=lambda outcome, seconds: outcomes.append(outcome))
+    running = asyncio.create_task(controller.run())
+    queue.add(KEY)
+    async with asyncio.timeout(10):
+        await begun.wait()
+        finishing = asyncio.create_task(controller.finish())
+        await asyncio.sleep(0)
+        queue.add(SessionKey("default", "another"))
+        assert not finishing.done()
+        go_on.set()
+        await finishing
+        await running
+    assert (sessions.done, outcomes) == (END, [Outcome.DONE])
+    queue.close()
+
+
+async def test_no_more_sessions_at_once_than_workers() -> None:
+    sessions = Sessions(deleted(1))
+    queue: WorkQueue[SessionKey] = WorkQueue()
+    at_once, most, done = 0, 0, asyncio.Event()
+
+    async def observe(key: SessionKey) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        if key.session_id == "49":
+            done.set()
+
+    sessions.observe = observe  # type: ignore[method-assign]  # none of them is there
+    running = asyncio.create_task(Controller(queue, sessions, workers=3).run())
+    for number in range(50):
+        queue.add(SessionKey("default", str(number)))
+    await asyncio.wait_for(done.wait(), 10)
+    assert most == 3
+    running.cancel()
+    await asyncio.wait((running,))

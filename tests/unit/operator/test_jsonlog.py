@@ -1,11 +1,12 @@
 """Log lines: one JSON object each, whatever is in them."""
 
+import asyncio
 import json
 import logging
 import sys
 from pathlib import Path
 
-from jelmore_operator.jsonlog import JsonLines, json_file_handler
+from jelmore_operator.jsonlog import JsonLines, json_file_handler, logging_about
 
 
 def test_a_line() -> None:
@@ -39,3 +40,22 @@ def test_a_file(tmp_path: Path) -> None:
     handler.emit(logging.makeLogRecord({"msg": "m"}))
     handler.close()
     assert json.loads((tmp_path / "log").read_text())["message"] == "m"
+
+
+def about() -> tuple[str | None, str | None]:
+    line = json.loads(JsonLines().format(logging.makeLogRecord({"msg": "m"})))
+    return line.get("session"), line.get("action")
+
+
+async def test_what_a_line_is_about_is_in_it_whoever_writes_it_and_not_in_others_lines() -> None:
+    async def look(session: str) -> list[tuple[str | None, str | None]]:
+        with logging_about(session=session):
+            before = about()
+            with logging_about(action="Start"):
+                await asyncio.sleep(0)
+                within = about()
+            return [before, within, about()]
+
+    for name, lines in zip(("a", "b"), await asyncio.gather(look("a"), look("b")), strict=True):
+        assert lines == [(name, None), (name, "Start"), (name, None)]
+    assert about() == (None, None)

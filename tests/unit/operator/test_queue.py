@@ -59,3 +59,17 @@ async def test_close_drops_the_dates() -> None:
     queue.close()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(queue.get(), 0.05)
+
+
+async def test_it_tells_how_many_wait_and_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("jelmore_operator.queue.time.monotonic", lambda: now)
+    queue: WorkQueue[str] = WorkQueue()
+    assert (queue.depth, queue.age) == (0, 0)
+    queue.add("a")
+    now = 103.0
+    queue.add("b")
+    queue.add("a")
+    assert (queue.depth, queue.age) == (2, 3)
+    await queue.get()
+    assert (queue.depth, queue.age) == (1, 0)

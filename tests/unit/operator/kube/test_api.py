@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from jelmore_operator.kube.api import PODS, SECRETS, SESSIONS, Api, ApiError
+from jelmore_operator.kube.api import LEASES, PODS, SECRETS, SESSIONS, Api, ApiError
 
 POD = {"metadata": {"name": "p", "namespace": "n", "uid": "u", "resourceVersion": "7"}}
 STATUS = {"kind": "Status", "reason": "Invalid", "message": "data.nonce: Invalid value: a-secret"}
@@ -23,12 +23,13 @@ class Server:
     status: int = 200
     answer: Any = field(default_factory=lambda: POD)
     asked: list[tuple[str, str, str, Any]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def handle(self, request: web.Request) -> web.Response:
         text = await request.text()
         content = request.headers.get("Content-Type", "")
         self.asked.append((request.method, str(request.rel_url), content, json.loads(text) if text else None))
-        return web.json_response(self.answer, status=self.status)
+        return web.json_response(self.answer, status=self.status, headers=self.headers)
 
 
 @pytest.fixture
@@ -111,3 +112,44 @@ async def test_a_server_that_is_away_is_an_error_like_any() -> None:
         with pytest.raises(ApiError) as refused:
             await Api(client).get(PODS, "n", "p")
     assert refused.value.status == 0
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause"),
+    [("7", 7.0), ("9999", 60.0), ("", 0.0), ("Sat, 28 Nov 2026 20:00:00 GMT", 0.0), ("-1", 0.0)],
+)
+async def test_a_server_that_asks_for_a_pause_gets_it_from_all_calls_but_the_lease_s(
+    server: Server, api: Api, monkeypatch: pytest.MonkeyPatch, retry_after: str, pause: float
+) -> None:
+    server.status, server.headers = 429, {"Retry-After": retry_after}
+    with pytest.raises(ApiError, match="429"):
+        await api.get(PODS, "n", "p")
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(max(seconds, 0.0))
+
+    monkeypatch.setattr("jelmore_operator.kube.api.asyncio.sleep", sleep)
+    server.status = 200
+    await api.get(LEASES, "n", "l")
+    assert waits == []
+    await api.create(PODS, POD)
+    assert waits == [pytest.approx(pause, abs=0.9)]
+
+
+async def test_requests_are_counted_by_verb_and_code(server: Server) -> None:
+    counted: list[tuple[str, int]] = []
+    async with ApiClient(Configuration(host=f"http://127.0.0.1:{server.port}")) as client:
+        api = Api(client, lambda verb, code, seconds: counted.append((verb, code)))
+        await api.get(PODS, "n", "p")
+        await api.apply(PODS, POD)
+        await api.create(PODS, POD)
+        server.answer = {"metadata": {"resourceVersion": "12"}, "items": []}
+        await api.list_all(PODS, None)
+        server.status = 503
+        with pytest.raises(ApiError):
+            await api.replace(PODS, POD)
+    async with ApiClient(Configuration(host="http://127.0.0.1:9")) as client:
+        with pytest.raises(ApiError):
+            await Api(client, lambda verb, code, seconds: counted.append((verb, code))).get(PODS, "n", "p")
+    assert counted == [("get", 200), ("patch", 200), ("create", 200), ("list", 200), ("update", 503), ("get", 0)]

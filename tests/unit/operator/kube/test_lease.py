@@ -132,3 +132,22 @@ async def test_letting_go_of_what_cannot_be_reached_is_no_error(server: Server) 
     server.away = True
     await lease.release()
     await Lease(server, "n", "second").release()
+
+
+async def test_a_renewal_that_was_broken_off_does_not_keep_the_next_one_waiting(server: Server) -> None:
+    lease = Lease(server, "n", "first")
+    await lease.acquire()
+    server._store(server.found or {})  # the API server had it, and the answer was never seen
+    await lease.release()
+    assert spec(server)["holderIdentity"] == ""
+
+
+async def test_what_is_lost_is_not_let_go(server: Server) -> None:
+    lease = Lease(server, "n", "first")
+    await lease.acquire()
+    server.away = True
+    with pytest.raises(LeaseLost):
+        await asyncio.wait_for(lease.keep(), 5)
+    server.away = False
+    await lease.release()
+    assert spec(server)["holderIdentity"] == "first"  # it runs out: nobody may be hurried by one who was late
