@@ -68,14 +68,14 @@ async def test_watches_that_are_refused_are_begun_again(
     refused: list[str] = []
 
     def refuse(method: str, path: str) -> Fault | None:
-        if "watch=true" not in path or len(refused) == 15:
+        if "watch=true" not in path or len(refused) == 9:
             return None
         refused.append(path)
         return Fault(403)
 
     bare_proxy.fault = refuse
     operator = await faulty_operator.start()
-    await until(lambda: len(refused) == 15, 60)
+    await until(lambda: len(refused) == 9, 60)
     create(bare_kube, bare_objects)
     await until(lambda: kinds(bare_objects) == ONE, 60)
     assert operator.returncode is None

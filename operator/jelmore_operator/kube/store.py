@@ -31,18 +31,26 @@ def _lean(document: Document) -> Document:
     return {**document, "metadata": metadata}
 
 
+#: So many of the last objects that went are remembered, of each kind.
+_REMEMBERED = 4096
+
+
 class Seen:
     """The objects of one kind. `on_change` is called with the name and the object (the last one, of one that went)."""
 
     def __init__(self, on_change: Callable[[Name, Document], None]) -> None:
         self._on_change = on_change
         self._known: dict[Name, Document] = {}
+        # By uid, which no other object ever has: the answer to a write may come after the watch has told its end.
+        self._gone: dict[str, None] = {}
 
     def get(self, name: Name) -> Document | None:
         return self._known.get(name)
 
     def put(self, document: Document) -> None:
-        """Ignores what is older than what is known: answers to writes overtake the watch."""
+        """Ignores what is older than what is known, or gone: answers to writes and the watch overtake each other."""
+        if document["metadata"]["uid"] in self._gone:
+            return
         name = name_of(document)
         known = self._known.get(name)
         if known is None or version_of(known) < version_of(document):
@@ -53,7 +61,11 @@ class Seen:
         """One that was seen to go; another of its name that came later stays."""
         name = name_of(document)
         known = self._known.get(name)
-        if known is not None and version_of(known) <= version_of(document):
+        newer = known is not None and version_of(known) > version_of(document)
+        if known is not None and newer and known["metadata"]["uid"] == document["metadata"]["uid"]:
+            return
+        self._forget(document)
+        if known is not None and not newer:
             del self._known[name]
             self._on_change(name, document)
 
@@ -63,10 +75,16 @@ class Seen:
         for name, known in list(self._known.items()):
             in_scope = namespace is None or name.namespace == namespace
             if in_scope and name not in there and version_of(known) <= listed.version:
+                self._forget(known)
                 del self._known[name]
                 self._on_change(name, known)
         for document in listed.items:
             self.put(document)
+
+    def _forget(self, document: Document) -> None:
+        self._gone[document["metadata"]["uid"]] = None
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
 
 
 class Store:

@@ -46,6 +46,16 @@ def test_what_is_older_than_what_is_known_is_left(store: Store, changed: list[Se
     assert store.pod(resource()) is None
 
 
+def test_an_answer_that_comes_after_the_end_was_told_brings_nothing_back(store: Store) -> None:
+    store.pods.put(seen_pod(version=10))
+    store.pods.remove(seen_pod(version=12))
+    store.pods.put(seen_pod(version=11))
+    store.pods.put(seen_pod(version=12))
+    assert store.pod(resource()) is None
+    store.pods.put(seen_pod(version=13, age=5))  # another of its name
+    assert store.pod(resource()) is not None
+
+
 def test_versions_are_numbers(store: Store) -> None:
     store.pods.put(seen_pod("Pending", version=9))
     store.pods.put(seen_pod("Running", version=10))
