@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import uuid
 from collections import Counter
@@ -14,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cluster import pki
@@ -83,6 +85,13 @@ class BareKube:
         for process in reversed(self.processes):
             process.kill()
             process.wait()
+
+    def client(self) -> httpx.AsyncClient:
+        """As the administrator, for many requests."""
+        tls = ssl.create_default_context(cafile=self.folder / "pki" / "ca.crt")
+        headers = {"Authorization": f"Bearer {(self.folder / 'pki' / 'token').read_text()}"}
+        url = f"https://127.0.0.1:{self.port}"
+        return httpx.AsyncClient(base_url=url, headers=headers, verify=tls, timeout=60, trust_env=False)
 
     def namespace(self) -> str:
         """A fresh one."""

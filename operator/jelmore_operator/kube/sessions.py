@@ -72,6 +72,7 @@ class PodSessions:
             return None
         if not self._log.synced and resource.metadata.deletion_timestamp is None:
             raise NotYet("the log was not read yet", _NO_BUS)
+        await self._turn_away(resource)
         runtime = self._runtime(resource)
         report = await self._log.report_now(resource, runtime.agent)
         return Observed(
@@ -85,6 +86,14 @@ class PodSessions:
             announced=self._teller.announced(key),
             told=await self._teller.told(resource),
         )
+
+    async def _turn_away(self, resource: ClaudeSession) -> None:
+        """Others that want this session's id are told so; they come to it once this one is gone."""
+        key = key_of(resource)
+        what = f"The id {key.session_id} is ClaudeSession {resource.metadata.name}'s: delete that, or name another id."
+        for other in self._store.turned_away(key):
+            if other.status.message != what:
+                await self._resources.write_status(other, other.status.model_copy(update={"message": what}))
 
     def _runtime(self, resource: ClaudeSession) -> Runtime:
         key = key_of(resource)

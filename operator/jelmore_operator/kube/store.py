@@ -112,8 +112,15 @@ class Store:
 
     def resource(self, key: SessionKey) -> ClaudeSession | None:
         """Of several that claim one id (by `spec.sessionId`), the oldest has it."""
+        return next(iter(self._claimants(key)), None)
+
+    def turned_away(self, key: SessionKey) -> list[ClaudeSession]:
+        """The others that claim it."""
+        return self._claimants(key)[1:]
+
+    def _claimants(self, key: SessionKey) -> list[ClaudeSession]:
         found = self._resources.get(key, {}).values()
-        return min(found, key=lambda each: (each.metadata.creation_timestamp, each.metadata.uid), default=None)
+        return sorted(found, key=lambda each: (each.metadata.creation_timestamp, each.metadata.uid))
 
     def document(self, resource: ClaudeSession) -> Document | None:
         """The resource as the cluster has it, with all of its metadata."""

@@ -89,8 +89,10 @@ def test_of_two_with_one_id_the_older_has_it(store: Store) -> None:
     assert _name(store) == "restored"
     store.sessions.put(seen_session())
     assert _name(store) == "a"
+    assert [each.metadata.name for each in store.turned_away(KEY)] == ["restored"]
     store.sessions.remove(seen_session(version=3))
     assert _name(store) == "restored"
+    assert store.turned_away(KEY) == []
 
 
 def _name(store: Store) -> str:
