@@ -64,7 +64,7 @@ e2e: ## End-to-end tests on a real Kubernetes, which is found or made (tests/clu
 cluster: ## What make e2e would make first: packages, programs and images (5 to 10 minutes, once)
 	@$(DEV) -- $(BIN)/python -m tests.cluster prepare
 
-bench: ## Size and speed, as one table (a part: ARGS=latency, pages, wake, sessions, start or pods)
+bench: ## Size and speed, as one table (a part: ARGS=latency, pages, wake, sessions, start, pods or operator)
 	@$(DEV) -- $(BIN)/python -m tests.cluster run --or-without -- $(BIN)/python -m tests.perf $(ARGS)
 
 kind: ## Jelmore in a Kubernetes of its own on this machine, by kind and Docker, to try it out

@@ -3,7 +3,6 @@ and nothing is there twice.
 """
 
 import asyncio
-import json
 import random
 import time
 from collections import Counter
@@ -12,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from jelmore_contract.subjects import STREAM, parse_subject
 from tests.support.bare_kube import BareKube
 from tests.support.kube_operator import KubeOperator, Objects, session_manifest, until
 from tests.support.kube_proxy import Fault, KubeProxy
 from tests.support.own_nats import OwnNats
+from tests.support.told import told
 
 ONE = {"pods": 1, "pvc": 1, "secrets": 1, "claudesessions": 1}
 
@@ -215,23 +214,17 @@ async def test_faults_at_random_come_to_the_same_end(
 
 async def assert_told_once(bus: OwnNats, objects: Objects) -> None:
     """Every session was created once, and no state changed into itself."""
-    client = await bus.connect()
-    info = await client.jetstream().stream_info(STREAM)
-    told = Counter[tuple[str, str]]()
+    counted = Counter[tuple[str, str]]()
     states: dict[str, str] = {}
-    for seq in range(1, info.state.last_seq + 1):
-        message = await client.jetstream().get_msg(STREAM, seq)
-        subject = parse_subject(message.subject or "")
-        event = json.loads(message.data or b"{}")
-        kind = event["event_type"]
-        told[(subject.key.session_id, kind)] += 1
+    for event in await told(bus):
+        session, kind = event["session_id"], event["event_type"]
+        counted[(session, kind)] += 1
         if kind == "session.state_changed":
             payload = event["payload"]
-            assert payload["from"] == states.get(event["session_id"], "pending") != payload["to"]
-            states[event["session_id"]] = payload["to"]
-    await client.close()
+            assert payload["from"] == states.get(session, "pending") != payload["to"]
+            states[session] = payload["to"]
     once = {"session.created", "session.terminated"}
-    assert {number for (_, kind), number in told.items() if kind in once} == {1}
+    assert {number for (_, kind), number in counted.items() if kind in once} == {1}
     # One that was deleted before the operator could lay hold of it was never anything.
-    created = {session for session, kind in told if kind == "session.created"}
+    created = {session for session, kind in counted if kind == "session.created"}
     assert created >= {each["metadata"]["uid"] for each in objects.all("claudesessions")}

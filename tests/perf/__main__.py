@@ -1,6 +1,6 @@
 """`make bench`: what the product costs, beside what it must not cost much more than, in one run; one table.
 
-    python -m tests.perf [latency] [pages] [wake] [sessions] [start] [pods]
+    python -m tests.perf [latency] [pages] [wake] [sessions] [start] [pods] [operator]
 
 It reports: the exit code is 0 also where a bar is missed. Nothing is written but below the folder for temporary files.
 Ratios compare two things of the same minutes on the same machine; absolute figures are this machine's.
@@ -9,7 +9,7 @@ Ratios compare two things of the same minutes on the same machine; absolute figu
 import argparse
 import sys
 
-from tests.perf import idle, latency, pages, pods, start, wake
+from tests.perf import idle, latency, operators, pages, pods, start, wake
 from tests.perf.report import Row, table
 
 _MEASURES = {
@@ -19,6 +19,7 @@ _MEASURES = {
     "sessions": idle.measure,
     "start": start.measure,
     "pods": pods.measure,
+    "operator": operators.measure,
 }
 
 
