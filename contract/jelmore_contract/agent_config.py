@@ -20,7 +20,7 @@ class Live(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     budget_usd: float | None
 
 
-class AgentConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class AgentConfig(msgspec.Struct, rename="camel", kw_only=True):
     """Paths are absolute. Credentials for the model are not here: they reach the CLI through the launcher's
     environment.
     """
@@ -69,3 +69,9 @@ def read_config(body: bytes) -> AgentConfig:
         return msgspec.json.decode(body, type=AgentConfig)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"agent configuration: {error}") from error
+
+
+def left_aside(body: bytes) -> list[str]:
+    """Names of settings that a configuration has and this agent does not know: those of a newer release."""
+    known = set(AgentConfig.__struct_encode_fields__)
+    return sorted(name for name in msgspec.json.decode(body, type=dict[str, msgspec.Raw]) if name not in known)

@@ -23,7 +23,7 @@ if __name__ == "__main__":
 import uvloop
 from nats.aio.client import Client
 
-from jelmore_agent import bus
+from jelmore_agent import bus, stderr_log
 from jelmore_agent.commands import Commands
 from jelmore_agent.diff.job import Result
 from jelmore_agent.diff.maker import NO_GIT, DiffMaker
@@ -34,7 +34,7 @@ from jelmore_agent.session import Session
 from jelmore_agent.spool_watch import SpoolWatch
 from jelmore_agent.workspace.inotify import Inotify
 from jelmore_agent.workspace.watcher import WorkspaceWatcher
-from jelmore_contract.agent_config import AgentConfig, read_config
+from jelmore_contract.agent_config import AgentConfig, left_aside, read_config
 from jelmore_contract.errors import ErrorReason
 from jelmore_contract.events import LIVE_OUTPUT, encode_event, now
 from jelmore_contract.subjects import live_subject, session_key
@@ -183,10 +183,13 @@ def main() -> int:
         print("usage: python -m jelmore_agent.main [--drain] CONFIG", file=sys.stderr)
         return 2
     try:
-        config = read_config(Path(arguments[0]).read_bytes())
+        text = Path(arguments[0]).read_bytes()
+        config = read_config(text)
     except (OSError, ValueError) as error:
         print(f"jelmore agent: {error}", file=sys.stderr)
         return 2
+    if unknown := left_aside(text):
+        stderr_log.log("agent", "settings of a newer release left aside", names=unknown)
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(serve(config, drain))
     return 0
