@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from tests.cluster.images.build import LAST
 from tests.support.helm import CHART, ROOT, Helm, HelmError, Rendered, documents, only, values_of
 from tests.support.kind import Machine
 
@@ -226,6 +227,24 @@ def test_metrics_are_read_where_they_are_served(helm: Helm) -> None:
     policy = only(rendered, "NetworkPolicy", "jelmore-operator")["spec"]
     assert policy["ingress"] == [{"ports": [{"protocol": "TCP", "port": "metrics"}], "from": reading}]
     assert reading[0] in only(rendered, "NetworkPolicy", "jelmore-api")["spec"]["ingress"][0]["from"]
+    environment_ = environment(template["spec"]["containers"][0])
+    assert (
+        int(environment_["JELMORE_OPERATOR_METRICS_PORT"])
+        == template["spec"]["containers"][0]["ports"][0]["containerPort"]
+    )
+
+
+def test_sessions_figures_are_read_by_those_who_are_named(helm: Helm) -> None:
+    policy = ("NetworkPolicy", "jelmore-sessions", "team-a")
+    rendered = helm.render("everything")
+    (rule,) = only(rendered, *policy)["spec"]["ingress"]
+    reading = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert rule == {"ports": [{"protocol": "TCP", "port": 8378}], "from": reading}
+    monitor = only(rendered, "PodMonitor", "jelmore-sessions")["spec"]
+    assert monitor["namespaceSelector"] == {"matchNames": ["team-a"]}
+    assert monitor["selector"] == only(rendered, *policy)["spec"]["podSelector"]
+    # Nobody named is nobody, for a pod where Claude is.
+    assert only(helm.render("everything", {"networkPolicy": {"metricsFrom": []}}), *policy)["spec"]["ingress"] == []
 
 
 def test_bundled_servers_are_found_by_their_names(helm: Helm) -> None:
@@ -305,6 +324,29 @@ def test_files_for_tls_reach_whoever_speaks_to_nats(helm: Helm) -> None:
         (secret,) = (volume["secret"] for volume in pod["volumes"] if volume["name"] == "nats")
         mounted = {f"/etc/jelmore/nats/{item['path']}": item["key"] for item in secret["items"]}
         assert {mounted[path] for path in paths} == {"ca.crt", "client.crt", "client.key"}
+
+
+#: What an API server refuses to change, or what would leave pods behind.
+FIXED = {
+    "Deployment": ("selector",),
+    "Service": ("type",),
+    "RoleBinding": ("roleRef",),
+    "ClusterRoleBinding": ("roleRef",),
+    "NetworkPolicy": ("podSelector",),
+}
+
+
+@pytest.mark.parametrize("file", ["minimal", "cluster-wide", "several-namespaces"])
+def test_what_cannot_change_is_as_in_the_last_release(helm: Helm, file: str) -> None:
+    last = ROOT / "tests" / "data" / "releases" / LAST / "chart.tgz"
+    before = documents(helm.run("template", "jelmore", last, "--namespace", "jelmore", "--values", values_of(file)))
+    now = helm.render(file)
+    for old in before:
+        metadata = old["metadata"]
+        new = only(now, old["kind"], metadata["name"], metadata.get("namespace"))
+        for name in FIXED.get(old["kind"], ()):
+            before_, now_ = ({**document, **document.get("spec", {})}[name] for document in (old, new))
+            assert now_ == before_
 
 
 NOT_FITTING: dict[str, tuple[str, object, str]] = {

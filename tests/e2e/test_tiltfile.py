@@ -74,13 +74,22 @@ def test_edits_go_where_python_looks_first(tilt: Tilt) -> None:
 
 def test_all_else_is_what_the_chart_renders(tilt: Tilt, helm: Helm) -> None:
     given = {"image": {"repository": "jelmore"}, "sessionImage": {"repository": "jelmore-session"}}
-    rendered = helm.render("minimal", given)
+    rendered = [each for each in helm.render("minimal", given) if each["metadata"]["name"] != "jelmore-test"]
     changed = {"Deployment"}
     assert [each for each in tilt.objects if each["kind"] not in changed] == [
         each for each in rendered if each["kind"] not in changed
     ]
     assert tilt.resources == {"jelmore-api": {"port_forwards": "8000:8000"}}
     only(rendered, "Deployment", "jelmore-api")
+
+
+def test_with_servers_of_the_charts_own(helm: Helm) -> None:
+    tilt = Tilt(helm, {"values": [str(values_of("bundled").relative_to(ROOT))]})
+    tilt.evaluate(TILTFILE)
+    only(tilt.objects, "StatefulSet", "jelmore-nats")
+    # What makes their keys runs in the image that is built.
+    job = only(tilt.objects, "Job", "jelmore-bundled")["spec"]["template"]["spec"]["containers"][0]
+    assert job["image"].rpartition(":")[0] in tilt.builds
 
 
 def test_another_namespace(helm: Helm) -> None:

@@ -69,6 +69,14 @@ async def database_url(endpoints: Endpoints, _template: str) -> str:
 
 
 @pytest.fixture
+async def empty_database_url(endpoints: Endpoints) -> str:
+    """A database of the test's own without any table."""
+    name = f"empty_{uuid.uuid4().hex}"
+    await execute(endpoints.postgres_url, f"CREATE DATABASE {name}")
+    return on_database(endpoints.postgres_url, name)
+
+
+@pytest.fixture
 def namespace() -> str:
     """A namespace that no other test uses."""
     return f"t-{uuid.uuid4().hex[:16]}"

@@ -19,6 +19,8 @@
 {{- end }}
 - {name: JELMORE_CREDENTIALS_SECRET, value: {{ .Values.credentials.secretName }}}
 - {name: JELMORE_CREDENTIALS_KIND, value: {{ .Values.credentials.kind }}}
+- {name: JELMORE_OPERATOR_WORKERS, value: {{ .Values.operator.workers | quote }}}
+- {name: JELMORE_OPERATOR_METRICS_PORT, value: "8001"}
 - {name: JELMORE_UID_BASE, value: {{ .Values.sessions.uidBase | int64 | quote }}}
 - {name: JELMORE_UID_COUNT, value: {{ .Values.sessions.uidCount | int64 | quote }}}
 - {name: JELMORE_STORAGE_ACCESS_MODE, value: {{ .Values.sessions.storageAccessMode }}}

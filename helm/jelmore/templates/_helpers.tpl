@@ -25,6 +25,12 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .part }}
 {{- end -}}
 
+{{/* What selects sessions' pods, which the operator makes. */}}
+{{- define "jelmore.sessionPods" -}}
+app.kubernetes.io/managed-by: jelmore
+app.kubernetes.io/name: jelmore-session
+{{- end -}}
+
 {{/* Labels of every object. */}}
 {{- define "jelmore.labels" -}}
 app.kubernetes.io/name: jelmore

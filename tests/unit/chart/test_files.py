@@ -1,6 +1,7 @@
 """The chart's own files, before anything is rendered: that takes helm, and stands in tests/e2e."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
@@ -71,3 +72,32 @@ def test_the_chart_is_of_the_version_of_the_product() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert chart["version"] == chart["appVersion"] == project["version"]
+
+
+DASHBOARD: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_text())
+#: What prometheus_client adds to a name.
+SUFFIXES = re.compile(r"_(total|bucket|count|sum)$")
+METRIC = re.compile(r"jelmore_(?:api|operator|proxy)_[a-z_]+")
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    sources = [path for part in ("api", "operator", "session-image") for path in (ROOT / part).rglob("*.py")]
+    made = {name for path in sources for name in re.findall(rf'"({METRIC.pattern})"', path.read_text())}
+    asked = {
+        SUFFIXES.sub("", name)
+        for panel in DASHBOARD["panels"]
+        for target in panel.get("targets", ())
+        for name in METRIC.findall(target["expr"])
+    }
+    assert asked - {SUFFIXES.sub("", name) for name in made} == set()
+    assert len(asked) > 8
+
+
+def test_the_dashboards_panels_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
