@@ -21,6 +21,8 @@ from jelmore_api.events.service import EventService
 from jelmore_api.head import Head
 from jelmore_api.health import endpoints as health
 from jelmore_api.health.readiness import Readiness
+from jelmore_api.metrics import endpoints as metrics
+from jelmore_api.metrics.registry import Metrics
 from jelmore_api.middleware import AccessLog, BodyLimit, ClusterGuard, LocalGuard
 from jelmore_api.openapi import describe, operation_id
 from jelmore_api.parameters import only_known_parameters
@@ -78,13 +80,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     else:
         app.add_middleware(LocalGuard, settings=settings)
     app.add_middleware(Head)
-    app.add_middleware(AccessLog)
+    app.state.metrics = Metrics()
+    app.add_middleware(AccessLog, metrics=app.state.metrics)
     errors.add_handlers(app)
     v1 = APIRouter(prefix="/api/v1", dependencies=[Depends(only_known_parameters)])
     for part in (sessions, approvals, events, diffs, stream):
         v1.include_router(part.router)
     app.include_router(v1)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     add_docs(app)
     describe(app, with_token=settings.in_cluster or settings.token is not None)
     return app
@@ -121,6 +125,7 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             diffs=DiffService(bus, event_repository, event_service),
             replay=replay,
             rooms=rooms,
+            persister=persister,
             readiness=Readiness(settings.model, bus, postgres, redis, persister, place.problem),
             admit=place.admit,
         )

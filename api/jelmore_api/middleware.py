@@ -15,15 +15,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jelmore_api.auth import local
 from jelmore_api.auth.access import Access, Everything
-from jelmore_api.auth.rules import Where, find_rule, is_open
+from jelmore_api.auth.rules import Where, find_rule, is_open, route_of
 from jelmore_api.errors import Problem, internal, no_path, too_large
 from jelmore_api.logs import request_id
+from jelmore_api.metrics.registry import Metrics
 from jelmore_api.services import Services
 from jelmore_api.sessions.ids import canonical_id
 from jelmore_api.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STATUS = frozenset({"http.response.start", "websocket.http.response.start"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 _log = logging.getLogger("jelmore.api.access")
 
 
@@ -31,11 +33,22 @@ def _headers(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
-class AccessLog:
-    """Gives each request an id, answers with it, and logs its outcome: no query, no body, no header."""
+def _method(scope: Scope) -> str:
+    return str(scope.get("method", "WEBSOCKET"))
 
-    def __init__(self, app: ASGIApp) -> None:
+
+def _counted_method(scope: Scope) -> str:
+    """Anybody can make up a method, too."""
+    method = _method(scope)
+    return method if method in _METHODS else "other"
+
+
+class AccessLog:
+    """Gives each request an id, answers with it, counts it, and logs its outcome: no query, no body, no header."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -45,9 +58,12 @@ class AccessLog:
         name = given[0] if given and _REQUEST_ID.fullmatch(given[0]) else uuid4().hex
         request_id.set(name)
         seen: MutableMapping[str, Any] = {"status": None}
+        head = 0.0
 
         async def send_with_id(message: Message) -> None:
             if message["type"] in _STATUS or message["type"] == "websocket.accept":
+                nonlocal head
+                head = time.perf_counter()
                 seen["status"] = message.get("status", 101)
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", name.encode())]
             if message["type"] == "websocket.close":
@@ -63,11 +79,15 @@ class AccessLog:
             if seen["status"] is None:
                 await internal().response()(scope, receive, send_with_id)
         finally:
+            if seen["status"] is not None:
+                self.metrics.answered(
+                    _counted_method(scope), route_of(scope["path"]) or "other", seen["status"], head - started
+                )
             self._write(scope, seen, time.perf_counter() - started)
 
     def _write(self, scope: Scope, seen: MutableMapping[str, Any], seconds: float) -> None:
         fields = {
-            "method": scope.get("method", "WEBSOCKET"),
+            "method": _method(scope),
             "path": scope["path"],
             "duration_ms": round(seconds * 1000, 1),
             **seen,

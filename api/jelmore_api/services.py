@@ -12,6 +12,7 @@ from jelmore_api.bus import Bus
 from jelmore_api.events.diffs import DiffService
 from jelmore_api.events.service import EventService
 from jelmore_api.health.readiness import Readiness
+from jelmore_api.persister.persister import Persister
 from jelmore_api.postgres import Postgres
 from jelmore_api.sessions.commands import Commands
 from jelmore_api.sessions.service import SessionService
@@ -36,6 +37,7 @@ class Services:
     replay: Replay
     rooms: Rooms
     readiness: Readiness
+    persister: Persister
     #: Lets callers in; None on one machine, where there is nobody to ask.
     admit: Admission | None
     #: The tasks that serve a WebSocket or an event stream.

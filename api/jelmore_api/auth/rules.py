@@ -1,11 +1,15 @@
 """What each call asks of its caller: one table for all routes, and the paths that ask nothing."""
 
+import itertools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-#: Readable by anyone: probes, and pages that hold no data.
-OPEN_PATHS = ("/healthz", "/readyz", "/api/v1/docs", "/api/v1/redoc", "/api/v1/openapi.json", "/api/v1/asyncapi.json")
+#: Readable by anyone: probes, figures, and pages that hold no data.
+OPEN_PATHS = (
+    *("/healthz", "/readyz", "/metrics"),
+    *("/api/v1/docs", "/api/v1/redoc", "/api/v1/openapi.json", "/api/v1/asyncapi.json"),
+)
 
 
 def is_open(path: str) -> bool:
@@ -65,6 +69,14 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 _PATTERNS = [(method, _pattern(template), rule) for (method, template), rule in RULES.items()]
+_TEMPLATES = {template: _pattern(template) for _, template in RULES}
+
+
+def route_of(path: str) -> str | None:
+    """The path with its parameters' names in place of their values; None for one that there is not."""
+    known = (template for template, pattern in _TEMPLATES.items() if pattern.fullmatch(path))
+    opened = (prefix for prefix in OPEN_PATHS if path == prefix or path.startswith(f"{prefix}/"))
+    return next(itertools.chain(known, opened), None)
 
 
 def allowed_methods(path: str) -> str:

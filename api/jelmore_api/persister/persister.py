@@ -59,6 +59,8 @@ class Persister:
         self._availability = Availability("the mirror waits:", logger)
         #: Whether this replica's persister is the one that writes.
         self.active = False
+        #: Messages that it has mirrored, and that the log held beyond them when it last looked.
+        self.mirrored = self.pending = 0
 
     @property
     def health(self) -> dict[str, Health]:
@@ -151,4 +153,6 @@ class Persister:
             self._mirror.committed(position, entries[-1].seq, written)
         await self._superseded.committed(entries)
         await self.dead_letters.committed(letter for changes in written for letter in changes.dead_letters)
+        self.mirrored += len(entries)
+        self.pending = entries[-1].pending
         return entries[-1].seq

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from jelmore_api.logs import JsonFormatter, request_id
+from jelmore_api.metrics.registry import Metrics
 from jelmore_api.middleware import AccessLog, BodyLimit
 
 SECRET = "hunter2"
@@ -29,7 +30,7 @@ async def size(request: Request) -> Response:
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = Starlette(routes=[Route("/fail", fail), Route("/size", size, methods=["POST"])])
     app.add_middleware(BodyLimit, limit=10)
-    app.add_middleware(AccessLog)
+    app.add_middleware(AccessLog, metrics=Metrics())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as made:
         yield made
