@@ -2,7 +2,7 @@
 Secret, and the agent's folder only where it cannot write.
 """
 
-from jelmore_contract.resource import Credentials, CredentialsKind, Resources
+from jelmore_contract.resource import Credentials, CredentialsKind, Git, Resources
 from jelmore_operator.kube.api import Document
 from jelmore_operator.kube.settings import PodSettings
 
@@ -25,6 +25,10 @@ _SECRET = {"name": "secret", "mountPath": "/etc/jelmore", "readOnly": True}
 _UPSTREAM = {"name": "upstream", "mountPath": "/etc/jelmore-upstream", "readOnly": True}
 _TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - of the pod's own
 _PASSWD = {"name": "passwd", "subPath": "passwd", "mountPath": "/etc/passwd", "readOnly": True}
+
+#: The step that clones; its failure is looked for by this name.
+CLONE = "clone"
+_GIT_SECRET = "/etc/jelmore-git"  # noqa: S105 - a folder
 
 _LEAST = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}
 _AGENT = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
@@ -64,6 +68,26 @@ def upstream_volume(credentials: Credentials) -> list[Document]:
     # Optional: see `prepare_container`. It is mounted whole, since what is mounted by subPath stays as it was.
     secret = {"secretName": credentials.secret_name, "items": items, "optional": True, "defaultMode": 0o440}
     return [{"name": _UPSTREAM["name"], "secret": secret}]
+
+
+def clone_container(settings: PodSettings, git: Git, resources: Resources) -> Document:
+    """Clones the repository before anything else runs: the one container that sees the Secret for it. As Claude's user,
+    to whom the workspace belongs.
+    """
+    arguments = ["--url", git.url, "--volume", "/volume", "--result", "/dev/termination-log"]
+    arguments += ["--ref", git.ref] if git.ref is not None else []
+    arguments += ["--depth", str(git.depth)] if git.depth is not None else []
+    mounts: list[Document] = [{"name": "session", "mountPath": "/volume"}, _PASSWD]
+    if git.secret_name is not None:
+        arguments += ["--secret", _GIT_SECRET, "--secret-name", f"the Secret {git.secret_name}"]
+        mounts.append({"name": "git", "mountPath": _GIT_SECRET, "readOnly": True})
+    return {
+        **_common(settings, CLONE),
+        "command": ["/usr/local/bin/jelmore-clone"],
+        "args": arguments,
+        "resources": resources.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "volumeMounts": mounts,
+    }
 
 
 def agent_container(settings: PodSettings, credentials: Credentials, user: int) -> Document:

@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 from jelmore_bus import Tls
 from jelmore_contract.events import encode_json
-from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credentials
+from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession, Credentials, Git
 from jelmore_operator.agent_config import Places, agent_config
 from jelmore_operator.kube.api import Document
 from jelmore_operator.kube.containers import (
     SOCKET,
     agent_container,
     claude_container,
+    clone_container,
     prepare_container,
     upstream_volume,
 )
-from jelmore_operator.kube.names import MADE_OF, PASSWD, labels, object_name
+from jelmore_operator.kube.names import KEPT, MADE_OF, PASSWD, labels, object_name
 from jelmore_operator.kube.pods import Record
 from jelmore_operator.kube.settings import PodSettings, TlsFiles, Users
 from jelmore_operator.reconcile.winding import GRACE
@@ -76,6 +77,18 @@ def claim(resource: ClaudeSession, settings: PodSettings) -> Document:
     }
 
 
+def kept_claim(claim: Document) -> Document:
+    """The change of a claim, as it was seen, that keeps it: nothing owns it any more."""
+    metadata = claim["metadata"]
+    owners = [owner for owner in metadata.get("ownerReferences", ()) if owner.get("kind") != KIND]
+    kept = {name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {**kept, "ownerReferences": owners, "annotations": {KEPT: "true"}},
+    }
+
+
 class BusAccess(NamedTuple):
     """url: as pods reach the bus. credentials: the text of a credentials file. nonce: for launcher and agent. tls:
     what is needed to speak TLS with the bus.
@@ -117,6 +130,8 @@ def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
     pair = pair_of(resource.session_id, settings.users)
     credentials = credentials_of(resource, settings)
     own_secret = object_name(resource.metadata.name)
+    git = resource.spec.workspace.git
+    clone_steps = [clone_container(settings, git, resource.spec.resources)] if git is not None else []
     return {
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": int(GRACE),
@@ -132,6 +147,7 @@ def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
         },
         "initContainers": [
             prepare_container(settings, credentials),
+            *clone_steps,
             agent_container(settings, credentials, pair.agent),
         ],
         "containers": [claude_container(settings, credentials, own_secret, resource.spec.resources)],
@@ -142,6 +158,7 @@ def _pod_spec(resource: ClaudeSession, settings: PodSettings) -> Document:
             {"name": "passwd", "downwardAPI": {"items": [{"path": "passwd", "fieldRef": _PASSWD_FIELD}]}},
             {"name": "secret", "secret": {"secretName": own_secret, "defaultMode": 0o440}},
             *upstream_volume(credentials),
+            *_git_secret(git),
         ],
         **_pull_secrets(settings),
         **_placement(resource),
@@ -153,6 +170,13 @@ def _volume(resource: ClaudeSession) -> Document:
     if storage.ephemeral:
         return {"name": "session", "emptyDir": {"sizeLimit": storage.size}}
     return {"name": "session", "persistentVolumeClaim": {"claimName": object_name(resource.metadata.name)}}
+
+
+def _git_secret(git: Git | None) -> list[Document]:
+    """Optional: a session whose repository is cloned starts without it, and one whose is not says what it lacks."""
+    if git is None or git.secret_name is None:
+        return []
+    return [{"name": "git", "secret": {"secretName": git.secret_name, "defaultMode": 0o440, "optional": True}}]
 
 
 def _pull_secrets(settings: PodSettings) -> Document:

@@ -9,6 +9,8 @@ FIELD_MANAGER = "jelmore-operator"
 REPORT_SEQ = "jelmore.dev/report-seq"
 RUN_BEFORE = "jelmore.dev/run-before"
 STARTS = "jelmore.dev/starts"
+#: Of a claim that was kept when its session was deleted.
+KEPT = "jelmore.dev/kept"
 #: The line of Claude's user for /etc/passwd: ssh, among others, does nothing for one who has none.
 PASSWD = "jelmore.dev/passwd"  # noqa: S105 - the name of an annotation
 #: A digest of what the pod was made of, so that one that cannot start is made again when that changes.

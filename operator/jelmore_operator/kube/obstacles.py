@@ -2,13 +2,13 @@
 knows what to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from jelmore_contract.resource import Credentials
 from jelmore_operator.kube.api import Document
-from jelmore_operator.kube.containers import KEYS
+from jelmore_operator.kube.containers import CLONE, KEYS
 from jelmore_operator.reconcile.observed import Obstacle
 
 #: Seconds for the scheduler, and for a volume to be made, before their absence is worth a word: most come by then.
@@ -49,12 +49,46 @@ def find_obstacle(pod: Document, claim: Document | None, place: Place, now: date
         if age < PATIENCE:
             return Found(look_again=PATIENCE - age)
         return Found(_claim(claim, place) or _scheduling(unscheduled, place))
+    if (failed := _failed_clone(status, place)) is not None:
+        return Found(failed)
     for waiting in _waiting(status):
         if waiting["reason"] not in _ON_ITS_WAY:
             return Found(_container(waiting, place))
     if status.get("phase", "Pending") != "Pending":
         return Found()
+    if is_cloning(pod):
+        return Found()  # which may take its time, and ends by itself
     return Found(_slow(place)) if age >= SLOW else Found(look_again=SLOW - age)
+
+
+def is_cloning(pod: Document) -> bool:
+    clone = _clone(pod.get("status", {}))
+    return clone is not None and "running" in clone.get("state", {})
+
+
+def _clone(status: Document) -> Document | None:
+    """The status of the step that clones; None of a pod without one."""
+    containers: Iterable[Document] = status.get("initContainerStatuses", ())
+    return next((container for container in containers if container["name"] == CLONE), None)
+
+
+def _failed_clone(status: Document, place: Place) -> Obstacle | None:
+    """It has tried again by itself what may pass: that its container is started again helps nobody."""
+    clone = _clone(status)
+    if clone is None:
+        return None
+    ends = (clone.get(state, {}).get("terminated") for state in ("state", "lastState"))
+    end = next((end for end in ends if end is not None), None)
+    if end is None or end["exitCode"] == 0:
+        return None
+    said = str(end.get("message", "")).strip()
+    if not said and end.get("reason") != "OOMKilled" and "running" in clone.get("state", {}):
+        return None  # its node went down, and it begins anew
+    if not said:
+        said = f"It ended with code {end['exitCode']}: see `kubectl -n {place.namespace} logs {place.pod} -c {CLONE}`."
+    if end.get("reason") == "OOMKilled":
+        said = "It needs more memory: raise resources.limits.memory, or set workspace.git.depth."
+    return Obstacle("workspace", "CloneFailed", f"The step {CLONE} failed. {said[:_LONGEST]}", final=True)
 
 
 def find_unending(pod: Document, since: datetime, place: Place, now: datetime) -> Found:

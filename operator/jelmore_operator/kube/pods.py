@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import ClaudeSession
 from jelmore_operator.kube.api import Document
-from jelmore_operator.kube.names import REPORT_SEQ, RUN_BEFORE, STARTS, object_name
+from jelmore_operator.kube.names import KEPT, REPORT_SEQ, RUN_BEFORE, SESSION_LABEL, STARTS, object_name
 from jelmore_operator.reconcile.backoff import WINDOW
 from jelmore_operator.reconcile.observed import Obstacle, Runtime, SeenReport
 
@@ -60,6 +60,16 @@ def is_ours(document: Document, resource: ClaudeSession) -> bool:
     """Whether this object is the session's: not what an earlier one of its name has left, nor a stranger's."""
     owners: Iterable[Document] = document["metadata"].get("ownerReferences", ())
     return any(owner["uid"] == str(resource.metadata.uid) for owner in owners)
+
+
+def is_kept(claim: Document) -> bool:
+    """Whether it has outlived its session on purpose."""
+    return KEPT in claim["metadata"].get("annotations", {})
+
+
+def is_of_session(document: Document, resource: ClaudeSession) -> bool:
+    """By the session's id, which a restored resource brings back: its claim may outlive the first resource."""
+    return bool(document["metadata"].get("labels", {}).get(SESSION_LABEL) == resource.session_id)
 
 
 def has_ended(pod: Document) -> bool:

@@ -12,7 +12,15 @@ from jelmore_operator.controller import NotYet
 from jelmore_operator.kube import manifests
 from jelmore_operator.kube.api import CLAIMS, PODS, SECRETS, Api, ApiError, Document
 from jelmore_operator.kube.names import MADE_OF, object_name
-from jelmore_operator.kube.pods import Record, has_ended, is_ours, record_of, stopping_since
+from jelmore_operator.kube.pods import (
+    Record,
+    has_ended,
+    is_kept,
+    is_of_session,
+    is_ours,
+    record_of,
+    stopping_since,
+)
 from jelmore_operator.kube.settings import OperatorSettings
 from jelmore_operator.kube.store import Store
 from jelmore_operator.reconcile.observed import Obstacle, SeenReport
@@ -62,6 +70,22 @@ class Runtimes:
             return self.pod(resource) is not None
         claim = self._store.claim(resource)
         return claim is not None and "deletionTimestamp" not in claim["metadata"]
+
+    def kept(self, resource: ClaudeSession) -> str | None:
+        """What stays of the session when it is deleted, as a sentence."""
+        claim = self._own_claim(resource) if resource.spec.workspace.retain else None
+        return f"The claim {claim['metadata']['name']} is kept." if claim is not None else None
+
+    async def keep_claim(self, resource: ClaudeSession) -> None:
+        """Lets the claim outlive the resource, where that was asked for."""
+        claim = self._own_claim(resource) if resource.spec.workspace.retain else None
+        if claim is not None:
+            self._store.claims.put(await self._api.patch(CLAIMS, manifests.kept_claim(claim)))
+
+    def _own_claim(self, resource: ClaudeSession) -> Document | None:
+        claim = self._store.claim(resource)
+        ours = claim is not None and is_ours(claim, resource) and "deletionTimestamp" not in claim["metadata"]
+        return claim if ours else None
 
     def forget(self, key: SessionKey) -> None:
         self._records.pop(key, None)
@@ -124,6 +148,14 @@ class Runtimes:
         claim = self._store.claim(resource)
         if claim is not None and "deletionTimestamp" in claim["metadata"]:
             raise NotYet("the last claim is still there", _LOOK_AGAIN)
+        if claim is not None and is_kept(claim) and not is_of_session(claim, resource):
+            name = claim["metadata"]["name"]
+            what = (
+                f"The claim {name} is kept from an earlier session of this name: `kubectl -n "
+                f"{resource.metadata.namespace} delete pvc {name}` once nobody needs it, or name the session otherwise."
+            )
+            self._refusals[key_of(resource)] = Obstacle("workspace", "ClaimKept", what)
+            raise NotYet("another session's claim has the name", _LOOK_AGAIN)
         if claim is None or not is_ours(claim, resource):
             self._store.claims.put(await self._api.apply(CLAIMS, manifests.claim(resource, self._settings.pods)))
 

@@ -17,14 +17,14 @@ from jelmore_operator.kube import events
 from jelmore_operator.kube.api import Api, Document
 from jelmore_operator.kube.manifests import credentials_of
 from jelmore_operator.kube.names import object_name
-from jelmore_operator.kube.obstacles import Found, Place, find_obstacle, find_unending
+from jelmore_operator.kube.obstacles import Found, Place, find_obstacle, find_unending, is_cloning
 from jelmore_operator.kube.pods import Hindered, has_ended, runtime_of, stopping_since
 from jelmore_operator.kube.resources import Resources
 from jelmore_operator.kube.runtimes import Runtimes
 from jelmore_operator.kube.settings import OperatorSettings
 from jelmore_operator.kube.store import Store
 from jelmore_operator.queue import WorkQueue
-from jelmore_operator.reconcile.observed import Observed, Runtime, SeenConfigure
+from jelmore_operator.reconcile.observed import Clone, Observed, Runtime, SeenConfigure
 from jelmore_operator.reconcile.plan import (
     Action,
     CloneWorkspace,
@@ -74,6 +74,7 @@ class PodSessions:
             raise NotYet("the log was not read yet", _NO_BUS)
         await self._turn_away(resource)
         runtime = self._runtime(resource)
+        pod = self._runtimes.pod(resource)
         report = await self._log.report_now(resource, runtime.agent)
         return Observed(
             resource=resource,
@@ -81,6 +82,8 @@ class PodSessions:
             report=report,
             last_input=self._log.last_input(key),
             last_configure=self._log.last_configure(key),
+            clone=Clone(running=True) if pod is not None and is_cloning(pod) else None,
+            kept=self._runtimes.kept(resource),
             durable=not resource.spec.workspace.storage.ephemeral,
             own_identity=self._settings.bus.identity is not None,
             announced=self._teller.announced(key),
@@ -137,6 +140,7 @@ class PodSessions:
             case CloseCommands():
                 await self._teller.delete_consumer(key)
             case ForgetResource():
+                await self._runtimes.keep_claim(resource)
                 await self._resources.release(resource)
                 self._drop(key)
             case _:

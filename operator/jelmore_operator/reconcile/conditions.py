@@ -39,7 +39,7 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
     found = [
         _condition(before, READY, ready, verdict.reason, "" if ready else verdict.message or "", now),
         _condition(before, AGENT_CONNECTED, connected, "Reporting" if connected else "NoAgent", "", now),
-        _workspace(observed, now),
+        _workspace(observed, verdict, state, now),
         _problem(before, CREDENTIALS_READY, observed.credentials_problem or _obstacle(observed, "credentials"), now),
         _condition(before, DURABLE, observed.durable, "Kept" if observed.durable else "Ephemeral", "", now),
         _condition(before, BUS_IDENTITY, own, "Own" if own else "Shared", "" if own else _SHARED, now),
@@ -57,13 +57,18 @@ def cut[T: str | None](message: T) -> T | str:
     return message if message is None or len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
 
 
-def _workspace(observed: Observed, now: datetime) -> Condition:
+def _workspace(observed: Observed, verdict: Verdict, state: SessionState, now: datetime) -> Condition:
     before, clone = observed.resource.status.conditions, observed.clone
-    problem = observed.workspace_problem or _obstacle(observed, "workspace")
-    if clone is not None and problem is None:
+    obstacle = observed.runtime.obstacle
+    if obstacle is not None and obstacle.kind == "workspace":
+        return _condition(before, WORKSPACE_READY, False, obstacle.reason, obstacle.message, now)
+    if clone is not None and observed.workspace_problem is None:
         reason = "CloneFailed" if clone.problem else "Cloning" if clone.running else "NotCloned"
         return _condition(before, WORKSPACE_READY, False, reason, clone.problem or "", now)
-    return _problem(before, WORKSPACE_READY, problem, now)
+    last = find(before, WORKSPACE_READY)
+    if last is not None and state is SessionState.FAILED and not verdict.failed_anew:
+        return last  # the pod that told of it is gone: it is looked for anew with the next try
+    return _problem(before, WORKSPACE_READY, observed.workspace_problem, now)
 
 
 def _obstacle(observed: Observed, kind: ObstacleKind) -> str | None:

@@ -40,12 +40,14 @@ type ObstacleKind = Literal["credentials", "image", "scheduling", "workspace", "
 @dataclass(frozen=True, slots=True)
 class Obstacle:
     """What keeps a runtime that was started from running, while the platform keeps trying by itself: it goes away
-    without a touch. reason: one CamelCase word. message: what is wrong and what to do.
+    without a touch. reason: one CamelCase word. message: what is wrong and what to do. final: trying again does not
+    help, until somebody has done that.
     """
 
     kind: ObstacleKind
     reason: str
     message: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,12 @@ class Observed:
     own_identity: bool = True
     announced: bool = False
     told: str | None = None
+
+    @property
+    def cloning(self) -> str | None:
+        """What is being cloned, as a sentence."""
+        git = self.resource.spec.workspace.git
+        return f"Cloning {git.url}." if git is not None and self.clone is not None else None
 
     @property
     def own_report(self) -> Report | None:

@@ -5,12 +5,15 @@ step that a folder with anything in it refuses. So with `cloned` and no `clone` 
 missing, and without `cloned` it begins anew.
 """
 
+import ctypes
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from jelmore_agent.clone.job import CloneError
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def settle(volume: Path, clone_into: Callable[[Path], None]) -> bool:
@@ -26,9 +29,20 @@ def settle(volume: Path, clone_into: Callable[[Path], None]) -> bool:
         growing.mkdir()
         growing.chmod(workspace.stat().st_mode & 0o7777)
         clone_into(growing)
-        os.sync()
+        _sync(volume)
         done.touch()
     elif not growing.exists():
         return False
     growing.rename(workspace)
     return True
+
+
+def _sync(folder: Path) -> None:
+    """All that was written to its file system is on disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(descriptor)

@@ -6,7 +6,7 @@ from datetime import datetime
 from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile import backoff
 from jelmore_operator.reconcile.live import configured
-from jelmore_operator.reconcile.observed import Observed, Obstacle, Runtime
+from jelmore_operator.reconcile.observed import Observed, Obstacle
 from jelmore_operator.reconcile.plan import Action, KillRuntime, RestartAgent, StartRuntime, StopReason, Verdict
 from jelmore_operator.reconcile.policies.failure import ADVICE
 from jelmore_operator.reconcile.winding import wind_down
@@ -23,7 +23,7 @@ def run(observed: Observed, now: datetime) -> Verdict:
         kept = Verdict("Starting") if runtime.obstacle is None else _kept(runtime.obstacle)
         return replace(kept, actions=winding.actions, requeue=winding.requeue)
     if runtime.launcher and runtime.agent:
-        return _running(observed) if runtime.obstacle is None else _waiting(runtime, runtime.obstacle)
+        return _running(observed) if runtime.obstacle is None else _waiting(observed, runtime.obstacle)
     fresh = not runtime.alive and (resting or _ended(observed) or not runtime.starts)
     start: Action = StartRuntime(fresh) if not runtime.launcher or _ended(observed) else RestartAgent(crashed=True)
     # An end that nobody here asked for, such as an eviction's, is told by nobody else.
@@ -39,9 +39,13 @@ def run(observed: Observed, now: datetime) -> Verdict:
     return Verdict("Starting", () if pause else (start,), state, requeue=pause or None)
 
 
-def _waiting(runtime: Runtime, obstacle: Obstacle) -> Verdict:
+def _waiting(observed: Observed, obstacle: Obstacle) -> Verdict:
     """Nothing of it runs yet that would be lost: what was changed to help it counts at once."""
-    return _kept(obstacle, (KillRuntime(),) if runtime.outdated else ())
+    runtime = observed.runtime
+    asked_again = runtime.outdated or observed.resource.status.state is SessionState.FAILED
+    if obstacle.final and not asked_again:
+        return Verdict(obstacle.reason, (), SessionState.FAILED, f"{obstacle.message} {ADVICE}", failed_anew=True)
+    return _kept(obstacle, (KillRuntime(),) if runtime.outdated or obstacle.final else ())
 
 
 def _kept(obstacle: Obstacle, actions: tuple[Action, ...] = ()) -> Verdict:
@@ -54,7 +58,7 @@ def _running(observed: Observed) -> Verdict:
     )
     report = observed.own_report
     ready = report is not None and report.phase is Phase.READY
-    return Verdict("Ready" if ready else "Starting", actions)
+    return Verdict("Ready" if ready else "Starting", actions, message=None if ready else observed.cloning)
 
 
 def _ended(observed: Observed) -> bool:

@@ -20,16 +20,14 @@ def workspace(observed: Observed, now: datetime) -> Verdict | None:
 
 
 def _cloning(observed: Observed, clone: Clone, now: datetime) -> Verdict:
-    git = observed.resource.spec.workspace.git
-    message = f"Cloning {git.url}." if git is not None else None
     if clone.running:
-        return Verdict("Cloning", (), SessionState.PENDING, message)
+        return Verdict("Cloning", (), SessionState.PENDING, observed.cloning)
     fresh = observed.resource.status.state is SessionState.FAILED
     if not fresh and backoff.crash_loop(clone.starts, now):
         return _failed(f"The clone ended {backoff.recent(clone.starts, now)} times without a word: see {clone.logs}.")
     pause = 0.0 if fresh else backoff.wait(clone.starts, now)
     actions = () if pause else (CloneWorkspace(fresh),)
-    return Verdict("Cloning", actions, SessionState.PENDING, message, requeue=pause or None)
+    return Verdict("Cloning", actions, SessionState.PENDING, observed.cloning, requeue=pause or None)
 
 
 def _failed(problem: str) -> Verdict:

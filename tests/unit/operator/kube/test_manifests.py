@@ -291,3 +291,44 @@ def test_another_spec_is_another_pod() -> None:
     other = pod(image="jelmore-session:2")["metadata"]["annotations"][digest]
     assert len(same) == 1
     assert other not in same
+
+
+def test_a_repository_is_cloned_by_a_step_of_its_own_that_alone_sees_its_secret() -> None:
+    git = {"url": "https://h/a", "ref": "topic", "depth": 1, "secretName": "deploy"}
+    document = pod(resource(spec={"workspace": {"git": git}}))
+    assert [each["name"] for each in document["spec"]["initContainers"]] == ["prepare", "clone", "agent"]
+    clone = containers(document)["clone"]
+    assert clone["command"] == ["/usr/local/bin/jelmore-clone"]
+    assert clone["args"] == [
+        *("--url", "https://h/a", "--volume", "/volume", "--result", "/dev/termination-log"),
+        *("--ref", "topic", "--depth", "1", "--secret", "/etc/jelmore-git", "--secret-name", "the Secret deploy"),
+    ]
+    assert clone["securityContext"] == CONFINED
+    assert clone["resources"] == containers(document)["claude"]["resources"]
+    [volume] = [each for each in document["spec"]["volumes"] if each["name"] == "git"]
+    assert volume["secret"] == {"secretName": "deploy", "defaultMode": 0o440, "optional": True}
+    mounted = [n for n, each in containers(document).items() if "git" in [m["name"] for m in each["volumeMounts"]]]
+    assert mounted == ["clone"]
+    assert "deploy" not in str(containers(document)["claude"])
+
+
+def test_a_public_repository_needs_no_secret() -> None:
+    document = pod(resource(spec={"workspace": {"git": {"url": "https://h/a"}}}))
+    assert containers(document)["clone"]["args"] == [
+        *("--url", "https://h/a", "--volume", "/volume", "--result", "/dev/termination-log")
+    ]
+    assert "git" not in [each["name"] for each in document["spec"]["volumes"]]
+
+
+def test_a_claim_that_is_kept_has_no_owner_of_ours() -> None:
+    claim = manifests.claim(resource(), SETTINGS)
+    claim["metadata"] |= {"uid": "u", "resourceVersion": "7"}
+    claim["metadata"]["ownerReferences"].append({"kind": "Backup", "name": "b"})
+    assert manifests.kept_claim(claim)["metadata"] == {
+        "name": "claude-a",
+        "namespace": "default",
+        "uid": "u",
+        "resourceVersion": "7",
+        "ownerReferences": [{"kind": "Backup", "name": "b"}],
+        "annotations": {"jelmore.dev/kept": "true"},
+    }

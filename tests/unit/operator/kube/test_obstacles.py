@@ -23,6 +23,11 @@ def pending(*containers: dict[str, Any], age: float = 10) -> dict[str, Any]:
     return seen_pod("Pending", age=age, containerStatuses=list(containers))
 
 
+def cloning(state: dict[str, Any], last: dict[str, Any] | None = None, age: float = 10) -> dict[str, Any]:
+    clone = {"name": "clone", "image": "i", "state": state, "lastState": last or {}}
+    return seen_pod("Pending", age=age, initContainerStatuses=[clone])
+
+
 TOLD: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[str, str], list[str]]] = {
     "the image cannot be pulled": (
         pending(waiting("claude", "ErrImagePull", "not found", "x:1")),
@@ -95,6 +100,36 @@ TOLD: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[str, str], li
         ("workspace", "ClaimLost"),
         ["restore it, or delete the session"],
     ),
+    "the clone failed": (
+        cloning({"terminated": {"exitCode": 1, "reason": "Error", "message": "There is no branch x: change the ref."}}),
+        None,
+        ("workspace", "CloneFailed"),
+        ["The step clone failed. There is no branch x: change the ref."],
+    ),
+    "the clone failed, and is tried again": (
+        cloning({"running": {}}, {"terminated": {"exitCode": 1, "message": "No such branch."}}),
+        None,
+        ("workspace", "CloneFailed"),
+        ["No such branch."],
+    ),
+    "the clone failed, and waits": (
+        cloning({"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 1, "message": "No."}}),
+        None,
+        ("workspace", "CloneFailed"),
+        ["The step clone failed. No."],
+    ),
+    "the clone needs more memory": (
+        cloning({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+        None,
+        ("workspace", "CloneFailed"),
+        ["raise resources.limits.memory"],
+    ),
+    "the clone ended without a word": (
+        cloning({"terminated": {"exitCode": 2, "reason": "Error"}}),
+        None,
+        ("workspace", "CloneFailed"),
+        ["It ended with code 2: see `kubectl -n team logs claude-a -c clone`."],
+    ),
     "it takes long, and nobody says why": (
         pending(waiting("claude", "ContainerCreating"), age=SLOW),
         None,
@@ -118,6 +153,12 @@ FINE: dict[str, tuple[dict[str, Any], float | None]] = {
     "runs": (seen_pod(), None),
     "is being scheduled": (seen_pod("Pending", age=1, **unscheduled(NO_NODE)), PATIENCE - 1),
     "is being started": (pending(waiting("claude", "PodInitializing"), age=20), SLOW - 20),
+    "clones, however long": (cloning({"running": {}}, age=SLOW * 5), None),
+    "clones anew since its node is back": (
+        cloning({"running": {}}, {"terminated": {"exitCode": 255, "reason": "Unknown"}}),
+        None,
+    ),
+    "has cloned": (cloning({"terminated": {"exitCode": 0}}, age=20), SLOW - 20),
     "was just made": (seen_pod("Pending", age=0), SLOW),
 }
 
@@ -154,3 +195,10 @@ def test_what_the_cluster_takes_away_is_told_while_it_ends() -> None:
     assert found.obstacle.message.startswith("The cluster takes the session's pod claude-a away: Eviction API. ")
     assert found.look_again == UNENDING - 1
     assert find_unending(seen_pod(), ago(1), PLACE, NOW).obstacle is None
+
+
+@pytest.mark.parametrize("case", ["the clone failed", "the clone ended without a word"])
+def test_a_clone_is_not_left_to_the_cluster(case: str) -> None:
+    found = find_obstacle(TOLD[case][0], None, PLACE, NOW).obstacle
+    assert found is not None
+    assert found.final

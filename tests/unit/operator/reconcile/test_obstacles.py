@@ -2,9 +2,11 @@
 
 import pytest
 
+from jelmore_contract.resource import Condition
 from jelmore_contract.states import SessionState
+from jelmore_operator.reconcile.conditions import find
 from jelmore_operator.reconcile.decide import decide
-from jelmore_operator.reconcile.observed import Clone, Observed
+from jelmore_operator.reconcile.observed import Clone, Observed, Obstacle, Runtime
 from jelmore_operator.reconcile.plan import CloneWorkspace, PublishState, StartRuntime, WriteStatus
 from jelmore_operator.reconcile.policies.credentials import credentials
 from jelmore_operator.reconcile.policies.failure import ADVICE
@@ -103,3 +105,30 @@ def test_a_clone_that_failed(clone: Clone, message: str) -> None:
 
 def test_a_session_that_runs_is_not_cloned() -> None:
     assert workspace(observed(resource(spec=WITH_GIT), runtime=RUNNING, clone=Clone()), NOW) is None
+
+
+def test_the_condition_tells_how_far_it_is() -> None:
+    def ready(seen: Observed) -> tuple[str, str, str]:
+        found = mirrored(seen, "WorkspaceReady")
+        return found.status, found.reason, found.message
+
+    session = resource(spec=WITH_GIT)
+    assert ready(observed(session, clone=Clone())) == ("False", "NotCloned", "")
+    assert ready(observed(session, clone=Clone(running=True))) == ("False", "Cloning", "")
+    assert ready(observed(session, clone=Clone(problem="No."))) == ("False", "CloneFailed", "No.")
+    hindered = Runtime(launcher=True, agent=True, obstacle=Obstacle("workspace", "CloneFailed", "No.", final=True))
+    assert ready(observed(session, runtime=hindered)) == ("False", "CloneFailed", "No.")
+    assert ready(observed(session, report(), runtime=RUNNING)) == ("True", "Found", "")
+
+
+def test_what_failed_stays_said_when_the_pod_that_told_it_is_gone() -> None:
+    said = {"type": "WorkspaceReady", "status": "False", "reason": "CloneFailed", "message": "No."}
+    session = resource(SessionState.FAILED, WITH_GIT, conditions=[{**said, "lastTransitionTime": ago(9)}])
+    assert mirrored(observed(session), "WorkspaceReady").message == "No."
+
+
+def mirrored(seen: Observed, kind: str) -> Condition:
+    [write] = [action for action in decide(seen, NOW).actions if isinstance(action, WriteStatus)]
+    found = find(write.status.conditions, kind)
+    assert found is not None
+    return found

@@ -5,6 +5,7 @@ import pytest
 from jelmore_contract.states import Phase, SessionState
 from jelmore_operator.reconcile.observed import Observed, Obstacle, Runtime
 from jelmore_operator.reconcile.plan import Action, KillRuntime, RestartAgent, StartRuntime
+from jelmore_operator.reconcile.policies.failure import ADVICE
 from jelmore_operator.reconcile.policies.run import run
 from tests.support.observations import (
     AT_REST,
@@ -104,6 +105,23 @@ def test_what_does_not_end_is_told_and_waited_for() -> None:
 def test_what_cannot_start_is_made_again_of_what_was_changed() -> None:
     verdict = run(observed(resource(), runtime=running(obstacle=PULL, outdated=True)), NOW)
     assert verdict.actions == (KillRuntime(),)
+
+
+FINAL = Obstacle("workspace", "CloneFailed", "There is no branch x: change the ref.", final=True)
+
+
+def test_what_no_other_try_helps_fails() -> None:
+    verdict = run(observed(resource(), runtime=running(obstacle=FINAL)), NOW)
+    assert (verdict.state, verdict.failed_anew, verdict.actions) == (SessionState.FAILED, True, ())
+    assert verdict.message == f"{FINAL.message} {ADVICE}"
+
+
+@pytest.mark.parametrize(
+    ("state", "outdated"), [(SessionState.PENDING, True), (SessionState.FAILED, False)], ids=["changed", "asked again"]
+)
+def test_what_is_wanted_once_more_is_made_again(state: SessionState, outdated: bool) -> None:
+    verdict = run(observed(resource(state), runtime=running(obstacle=FINAL, outdated=outdated)), NOW)
+    assert (verdict.state, verdict.actions) == (SessionState.PENDING, (KillRuntime(),))
 
 
 @pytest.mark.parametrize("runtime", [running(agent=False, starts=MANY), Runtime(starts=MANY, spooled=True)])
