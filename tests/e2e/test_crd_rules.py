@@ -24,6 +24,13 @@ def trust(**credentials: str) -> dict[str, Any]:
     return {"workspace": {"trustSettings": True}, "credentials": {"secretName": "x"} | credentials}
 
 
+def cloning(url: str, **git: Any) -> dict[str, Any]:
+    return {"workspace": {"git": {"url": url} | git}}
+
+
+URL = "spec.workspace.git.url"
+#: Of a group of fields, the API server names what it says of no one of them by the group.
+GIT = "spec.workspace.git"
 NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     ({"query": "  \n\t"}, *NOT_BLANK),
     ({"query": "\u00a0\u2003\x1c\x85"}, *NOT_BLANK),
@@ -64,6 +71,16 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
         "spec.podTemplate.tolerations[0].tolerationSeconds",
         "goes with effect NoExecute only",
     ),
+    (cloning("https://token@github.com/a"), URL, "must hold no user, password or token: keep them in a Secret"),
+    (cloning("ssh://git:word@host/a", secretName="k"), URL, "must hold no user, password or token"),
+    (cloning("ext::sh -c true"), URL, "must be https://HOST/PATH"),
+    (cloning("--upload-pack=x"), URL, "must be https://HOST/PATH"),
+    (cloning("https://host/a\n"), URL, "must be https://HOST/PATH"),
+    (cloning("file:///srv/a"), URL, "is for one machine only"),
+    (cloning("git@host:a"), GIT, "an ssh url needs a Secret with the keys ssh-privatekey and known_hosts"),
+    (cloning("https://host/a", ref="-x"), f"{GIT}.ref", "should match"),
+    (cloning("https://host/a", depth=0), f"{GIT}.depth", "greater than or equal to 1"),
+    ({"workspace": {"commits": {"name": "A <a@b>"}}}, "spec.workspace.commits.name", "should match"),
     ({"mcpServers": {"a": "b"}}, "spec.mcpServers.a", 'must be of type object: "string"'),
     ({"allowedTools": ["x"] * 129}, "spec.allowedTools", "must have at most 128 items"),
 ]
@@ -82,6 +99,10 @@ def test_nonsense_is_refused(dry_sessions: SessionsHttp, spec: dict[str, Any], f
     [
         trust(kind="apiKey"),
         trust(kind="gateway"),
+        cloning("https://host:8443/a/b.git", ref="feature/größe-1", depth=1),
+        cloning("git@host:a/b", secretName="key"),
+        cloning("ssh://git@[::1]:22/a", secretName="key"),
+        {"workspace": {"commits": {"name": "Ä B", "email": "a@example.com", "attribution": False}, "retain": True}},
         {"sessionId": ID},
         {"query": "\u00a0x"},
         {"resources": {"limits": {"cpu": 2}, "requests": {"cpu": "2000m"}}},
@@ -105,7 +126,11 @@ ORIGINAL = {
     "query": "Hello",
     "sessionId": ID,
     "credentials": {"secretName": "a", "kind": "apiKey"},
-    "workspace": {"trustSettings": True, "storage": {"size": "1Gi", "storageClassName": "fast"}},
+    "workspace": {
+        "trustSettings": True,
+        "storage": {"size": "1Gi", "storageClassName": "fast"},
+        "git": {"url": "https://host/a"},
+    },
 }
 QUERY = ("spec.query", "Forbidden: is the first input and cannot be changed: send another input instead")
 SESSION_ID = ("spec.sessionId", "Forbidden: cannot be changed: make another session")
@@ -121,6 +146,7 @@ FORBIDDEN: list[tuple[dict[str, Any], str, str]] = [
     ({"workspace": {"storage": {"ephemeral": True}}}, *STORAGE),
     ({"workspace": {"storage": None}}, *STORAGE),
     ({"workspace": None}, *STORAGE),
+    ({"workspace": {"git": None}}, GIT, "Forbidden: cannot be added or taken away: make another session"),
     ({"credentials": {"kind": "oauthToken"}}, *TRUST),
     ({"credentials": None}, *TRUST),
 ]
@@ -158,6 +184,7 @@ def test_what_was_left_out_cannot_be_added_later(sessions_http: SessionsHttp) ->
     [
         {"credentials": {"secretName": "b", "kind": "gateway"}},
         {"workspace": {"trustSettings": False}},
+        {"workspace": {"git": {"url": "https://host/b", "ref": "x"}, "retain": True}},
         {"model": "opus", "permissionMode": "plan", "lifecycle": {"suspend": True}},
         {"resources": {"limits": {"memory": "8Gi"}}, "podTemplate": {"runtimeClassName": "gvisor"}},
     ],

@@ -115,3 +115,19 @@ def test_the_operator_needs_no_right_on_secrets(accounts: Accounts, kubectl: Kub
 
 def test_the_api_answers_for_its_user(accounts: Accounts) -> None:
     assert refused(accounts, session(secretName="prod-key"), f"{RELEASE}-api") is None
+
+
+def test_a_secret_for_git_is_asked_for_too(accounts: Accounts) -> None:
+    def cloning(**git: str) -> str:
+        document = json.loads(session())
+        document["spec"] = {"workspace": {"git": {"url": "https://git.example.com/a", **git}}}
+        return json.dumps(document)
+
+    assert refused(accounts, cloning()) is None
+    refusal = refused(accounts, cloning(secretName="deploy-key"))
+    assert refusal is not None
+    assert (
+        "spec.workspace.git.secretName: this session would use the Secret deploy-key, which you may not read" in refusal
+    )
+    accounts.grant("maker", "git-reader", "--verb=get", "--resource=secrets", "--resource-name=deploy-key")
+    wait_for(lambda: refused(accounts, cloning(secretName="deploy-key")) is None)

@@ -36,6 +36,10 @@ def without_nulls(value: Any, schema: dict[str, Any]) -> Any:
     }
 
 
+#: Of a repository, with and without something wrong.
+_URL = r"(https?|ssh)://(git@|-)?[a-z.]{1,8}(:[0-9]{1,6})?/[!-~]{0,9}|git@[a-z.]{1,8}:[!-~]{1,9}"
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> dict[str, Any]:
     spec: dict[str, Any] = copy.deepcopy(draw(_SPECS))
@@ -93,6 +97,8 @@ def _in_a_cluster(schema: dict[str, Any]) -> dict[str, Any]:
     schema = copy.deepcopy(schema)
     workspace = schema["properties"]["workspace"]["properties"]
     del workspace["path"], workspace["trustSettings"]
+    # Its form is a rule's, which says what to do, and not the schema's: text at random would never have it.
+    workspace["git"]["properties"]["url"]["pattern"] = _URL
     return schema
 
 

@@ -110,6 +110,44 @@ async def test_workspaces_outside_the_roots_change_nothing(api: RunningApi, bus:
     assert await footprint(bus) == before
 
 
+GIT = "https://git.example.com/a"
+BAD_CLONES = [
+    ({"url": "https://ghp_secret@git.example.com/a"}, "workspace/git/url", "must hold no user, password or token"),
+    ({"url": "https://me:ghp_secret@git.example.com/a"}, "workspace/git/url", "keep them in a Secret"),
+    ({"url": "ext::sh -c id"}, "workspace/git/url", "must be https://HOST/PATH"),
+    ({"url": "git@git.example.com:a"}, "workspace/git", "needs a Secret with the keys ssh-privatekey and known_hosts"),
+    ({"url": GIT, "ref": "--upload-pack=x"}, "workspace/git/ref", "match pattern"),
+    ({"url": GIT, "depth": 0}, "workspace/git/depth", "greater than or equal to 1"),
+    ({"url": GIT, "secret_name": "../x"}, "workspace/git/secret_name", "match pattern"),
+    ({"url": "file:///etc"}, "workspace/git/url", "must lie below"),
+]
+
+
+async def test_what_must_not_be_cloned_changes_nothing(api: RunningApi, bus: Client) -> None:
+    before = await footprint(bus)
+    for git, where, why in BAD_CLONES:
+        answer = await api.http.post("/api/v1/session", json={"workspace": {"git": git}})
+        problem = is_problem(answer, 422)
+        assert problem["errors"][0]["pointer"] == f"#/{where}"
+        assert why in problem["detail"]
+        assert "ghp_secret" not in answer.text
+    assert await footprint(bus) == before
+
+
+async def test_git_is_changed_and_neither_added_nor_taken_away(api: RunningApi) -> None:
+    with_git = await api.create(workspace={"git": {"url": GIT, "ref": "nope"}})
+    changed = await api.http.patch(f"/api/v1/session/{with_git}", json={"workspace": {"git": {"ref": "main"}}})
+    assert changed.json()["spec"]["workspace"]["git"]["ref"] == "main"
+    without = await api.create()
+    for session, git in ((with_git, None), (without, {"url": GIT})):
+        answer = await api.http.patch(f"/api/v1/session/{session}", json={"workspace": {"git": git}})
+        assert is_problem(answer, 422)["detail"] == (
+            "workspace.git cannot be added or taken away: make another session."
+        )
+    answer = await api.http.patch(f"/api/v1/session/{with_git}", json={"workspace": {"git": {"url": "file:///etc"}}})
+    assert "must lie below" in is_problem(answer, 422)["detail"]
+
+
 async def test_bad_inputs_change_nothing(api: RunningApi, bus: Client) -> None:
     url = f"/api/v1/session/{await api.create()}/input"
     before = await footprint(bus)

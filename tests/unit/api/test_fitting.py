@@ -9,6 +9,7 @@ from jelmore_api.errors import Problem
 from jelmore_api.sessions.fitting import fitting_spec
 from jelmore_api.sessions.schemas import CreateSession
 from jelmore_api.settings import Resources, Settings
+from jelmore_contract.resource import SessionSpec
 
 
 def machine(tmp_path: Path) -> Settings:
@@ -49,6 +50,21 @@ def test_a_folder_goes_with_one_machine_only(tmp_path: Path) -> None:
     assert fitting.workspace.path == str((tmp_path / "one").resolve())
     with pytest.raises(Problem, match=r"workspace\.path is for one machine: leave it out"):
         fitting_spec(spec, "a", CLUSTER)
+
+
+def test_a_repository_of_this_machine_lies_below_a_root_and_goes_with_one_machine_only(tmp_path: Path) -> None:
+    def cloning(path: Path) -> SessionSpec:
+        return CreateSession.model_validate({"workspace": {"git": {"url": f"file://{path}"}}}).spec()
+
+    (tmp_path / "r.git").mkdir()
+    assert fitting_spec(cloning(tmp_path / "r.git"), "default", machine(tmp_path)) == cloning(tmp_path / "r.git")
+    with pytest.raises(Problem, match=r"workspace\.git\.url must lie below") as caught:
+        fitting_spec(cloning(Path("/etc")), "default", machine(tmp_path))
+    assert [error.pointer for error in caught.value.errors] == ["#/workspace/git/url"]
+    with pytest.raises(Problem, match=r"workspace\.git\.url does not exist"):
+        fitting_spec(cloning(tmp_path / "no.git"), "default", machine(tmp_path))
+    with pytest.raises(Problem, match=r"workspace\.git\.url is for one machine"):
+        fitting_spec(cloning(tmp_path / "r.git"), "a", CLUSTER)
 
 
 def test_only_the_namespaces_that_are_served() -> None:
