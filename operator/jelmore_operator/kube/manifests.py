@@ -89,6 +89,14 @@ def kept_claim(claim: Document) -> Document:
     }
 
 
+def taken_claim(claim: Document, resource: ClaudeSession) -> Document:
+    """The change that gives a claim that was kept to the session restored. Its size and class stay what they were."""
+    taken = kept_claim(claim)
+    taken["metadata"]["ownerReferences"].append(_owner(resource))
+    taken["metadata"]["annotations"] = {KEPT: None}
+    return taken
+
+
 class BusAccess(NamedTuple):
     """url: as pods reach the bus. credentials: the text of a credentials file. nonce: for launcher and agent. tls:
     what is needed to speak TLS with the bus.
@@ -198,16 +206,20 @@ def _placement(resource: ClaudeSession) -> Document:
 
 def _metadata(resource: ClaudeSession) -> Document:
     metadata = resource.metadata
-    owner = {
+    return {
+        "name": object_name(metadata.name),
+        "namespace": metadata.namespace,
+        "labels": labels(resource.session_id),
+        "ownerReferences": [_owner(resource)],
+    }
+
+
+def _owner(resource: ClaudeSession) -> Document:
+    metadata = resource.metadata
+    return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "name": metadata.name,
         "uid": str(metadata.uid),
         "controller": True,
-    }
-    return {
-        "name": object_name(metadata.name),
-        "namespace": metadata.namespace,
-        "labels": labels(resource.session_id),
-        "ownerReferences": [owner],
     }

@@ -148,7 +148,10 @@ class Runtimes:
         claim = self._store.claim(resource)
         if claim is not None and "deletionTimestamp" in claim["metadata"]:
             raise NotYet("the last claim is still there", _LOOK_AGAIN)
-        if claim is not None and is_kept(claim) and not is_of_session(claim, resource):
+        if claim is not None and is_kept(claim) and is_of_session(claim, resource):
+            self._store.claims.put(await self._api.patch(CLAIMS, manifests.taken_claim(claim, resource)))
+            return
+        if claim is not None and is_kept(claim):
             name = claim["metadata"]["name"]
             what = (
                 f"The claim {name} is kept from an earlier session of this name: `kubectl -n "

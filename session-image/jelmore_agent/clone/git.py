@@ -2,6 +2,7 @@
 user, no hooks, no templates, no prompts, one protocol, no submodules.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -28,6 +29,8 @@ _CONFIG = {
     "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": "60",
 }
+_libc = ctypes.CDLL(None)
+_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PROTOCOLS = {"http": "http:https", "https": "https", "ssh": "ssh", "file": "file"}
 
 
@@ -37,11 +40,9 @@ class Git:
     """
 
     def __init__(self, job: Job, deadline: float, mark: Mapping[str, str]) -> None:
-        config, more = credentials(job)
         self._job = job
         self._deadline = deadline
-        self._environment = {**_environment(job, {**_CONFIG, **config}), **more, **mark}
-        self._secrets = secrets_of(job)
+        self._mark = mark
         self._running: subprocess.Popen[str] | None = None
 
     def clone(self, folder: Path) -> None:
@@ -67,17 +68,24 @@ class Git:
         if self._running is not None:
             os.killpg(self._running.pid, signal.SIGKILL)
 
+    def _environment(self) -> dict[str, str]:
+        """Read anew each time: a Secret that is mended counts. Raises CloneError."""
+        config, more = credentials(self._job)
+        return {**_environment(self._job, {**_CONFIG, **config}), **more, **self._mark}
+
     def _run(self, *arguments: str) -> None:
+        environment = self._environment()
         try:
             process = subprocess.Popen(
                 ("git", *arguments),
-                env=self._environment,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                preexec_fn=_die_with_parent,
             )
         except FileNotFoundError:
             raise CloneError("git is not installed here: install it, for instance with `apt install git`.") from None
@@ -96,12 +104,17 @@ class Git:
 
     def _without_secrets(self, said: str) -> str:
         """A server may repeat what it was sent."""
-        for secret in self._secrets:
+        for secret in secrets_of(self._job):
             said = said.replace(secret, "…")
         return said
 
 
 _PLAIN = ("--quiet", "--template=", "--no-recurse-submodules", "--no-local")
+
+
+def _die_with_parent() -> None:
+    """Two at once would write into one folder."""
+    _libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _environment(job: Job, config: Mapping[str, str]) -> dict[str, str]:

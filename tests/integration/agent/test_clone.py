@@ -226,6 +226,14 @@ def test_what_was_cloned_once_is_left_alone(volume: Path, git_server: GitServer)
     assert list((volume / "workspace").iterdir()) == []
 
 
+def test_what_was_cloned_needs_its_secret_no_more(volume: Path, secret: Path, git_server: GitServer) -> None:
+    git_server.make("private/a.git")
+    url = f"{git_server.url}/private/a.git"
+    assert clone(url, volume, "--secret", str(secret)) == ""
+    (secret / "password").unlink()
+    assert clone(url, volume, "--secret", str(secret)) == ""
+
+
 def test_nothing_is_cloned_over_what_is_there(volume: Path, git_server: GitServer) -> None:
     (volume / "workspace/mine").write_text("text")
     assert clone(f"{git_server.url}/public/a.git", volume) == (

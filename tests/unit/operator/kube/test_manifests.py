@@ -332,3 +332,6 @@ def test_a_claim_that_is_kept_has_no_owner_of_ours() -> None:
         "ownerReferences": [{"kind": "Backup", "name": "b"}],
         "annotations": {"jelmore.dev/kept": "true"},
     }
+    taken = manifests.taken_claim(claim, resource())["metadata"]
+    assert [owner["name"] for owner in taken["ownerReferences"]] == ["b", "a"]
+    assert taken["annotations"] == {"jelmore.dev/kept": None}
