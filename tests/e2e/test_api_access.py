@@ -120,8 +120,13 @@ async def test_a_list_shows_what_the_caller_may_list(
     assert await listed(cluster.caller("get")) == []
 
 
-async def test_who_names_a_secret_must_be_able_to_read_it(cluster_api: RunningApi, cluster: Cluster) -> None:
-    body = {"credentials": {"secret_name": "mine"}}
+CLONE = {"url": "https://git.example.com/a", "secret_name": "mine"}
+
+
+@pytest.mark.parametrize("body", [{"credentials": {"secret_name": "mine"}}, {"workspace": {"git": CLONE}}], ids=str)
+async def test_who_names_a_secret_must_be_able_to_read_it(
+    cluster_api: RunningApi, cluster: Cluster, body: dict[str, Any]
+) -> None:
     for headers in (cluster.caller("create"), cluster.caller("create", secret="another")):
         answer = await cluster_api.http.post("/api/v1/session", json=body, headers=headers)
         assert answer.status_code == 403
@@ -131,6 +136,16 @@ async def test_who_names_a_secret_must_be_able_to_read_it(cluster_api: RunningAp
     good = cluster.caller("create", secret="mine")
     assert (await cluster_api.http.post("/api/v1/session", json=body, headers=good)).status_code == 201
     assert (await cluster_api.http.post("/api/v1/session", json={}, headers=cluster.caller("get"))).status_code == 403
+
+
+async def test_who_may_not_read_a_secret_may_not_send_it_elsewhere(cluster_api: RunningApi, cluster: Cluster) -> None:
+    session_id = await cluster_api.create(workspace={"git": CLONE})
+    url, elsewhere = f"/api/v1/session/{session_id}", {"workspace": {"git": {"url": "https://evil.example/a"}}}
+    refused = await cluster_api.http.patch(url, json=elsewhere, headers=cluster.caller(*ALL_VERBS))
+    assert refused.status_code == 403
+    assert "secrets mine" in refused.json()["detail"]
+    allowed = await cluster_api.http.patch(url, json=elsewhere, headers=cluster.caller(*ALL_VERBS, secret="mine"))
+    assert allowed.status_code == 200
 
 
 async def test_a_stream_takes_commands_of_those_who_may_update(

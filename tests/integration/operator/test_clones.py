@@ -4,12 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jelmore_contract.resource import SessionStatus
+from jelmore_contract.resource import RETRY_AT, SessionStatus
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import SessionKey
 from jelmore_operator.reconcile.policies.failure import ADVICE
@@ -98,6 +99,17 @@ async def test_what_cannot_be_cloned_fails_once_until_something_changes(supervis
         status = await supervised.until_turn(key, 2)
         assert (supervised.folder(key) / "workspace/README.md").read_text() == "topic 2\n"
     assert (await supervised.states(key))[:4] == ["failed", "pending", "failed", "pending"]
+
+
+async def test_a_retry_is_another_try(supervised: Supervised, url: str, git_server: GitServer) -> None:
+    async with supervising(supervised.settings):
+        key = await supervised.create(query="hello", workspace=workspace(url.replace("a.git", "b.git")))
+        await supervised.until_state(key, SessionState.FAILED)
+        git_server.make("public/b.git")
+        annotations = {RETRY_AT: datetime.now(UTC).isoformat()}
+        metadata = supervised.seen[key].metadata.model_copy(update={"annotations": annotations})
+        await supervised.put(key, supervised.seen[key].model_copy(update={"metadata": metadata}))
+        await supervised.until_turn(key, 1)
 
 
 async def test_a_failure_is_not_tried_again_by_itself(supervised: Supervised, url: str, git_server: GitServer) -> None:
