@@ -202,10 +202,14 @@ def test_what_leads_to_the_api(helm: Helm) -> None:
     rendered = helm.render("everything")
     service = only(rendered, "Service", "jelmore-api")
     (rule,) = only(rendered, "Ingress", "jelmore-api")["spec"]["rules"]
-    backend = rule["http"]["paths"][0]["backend"]["service"]
+    (path,) = rule["http"]["paths"]
+    backend = path["backend"]["service"]
+    # Figures and health need no token.
+    assert path["path"] == "/api"
     assert rule["host"] == "jelmore.example.com"
     assert (backend["name"], backend["port"]["name"]) == ("jelmore-api", service["spec"]["ports"][0]["name"])
     (route,) = only(rendered, "HTTPRoute", "jelmore-api")["spec"]["rules"]
+    assert route["matches"] == [{"path": {"type": "PathPrefix", "value": "/api"}}]
     assert route["backendRefs"] == [{"name": "jelmore-api", "port": service["spec"]["ports"][0]["port"]}]
     assert route["timeouts"] == {"request": "0s"}
 
