@@ -70,6 +70,12 @@ class KubeProxy:
                 request.transport.abort()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except aiohttp.ClientError:
+            return self._cut(request)  # the API server hung up: so does this
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self._away:
             return self._cut(request)
         self._open[id(request)] = request
