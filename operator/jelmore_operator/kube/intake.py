@@ -27,7 +27,9 @@ _WATCHED = {
     CLAIMS: ("", "v1", "persistentvolumeclaims"),
 }
 _TIMEOUT = 10.0  # seconds of any other request
-_BACKOFFS = (0.5, 1, 2, 4)  # seconds between tries; then it ends, and is started again
+#: Seconds between tries of a server that is away or busy. As good as without end: kopf would end with the last of them,
+#: and its end can take as long as its longest watch.
+_BACKOFFS = (0.5, 1, 2, *[4] * 10_000)
 # kopf would otherwise ask for the name of the user, who has none in a pod.
 _IDENTITY = Identity("jelmore-operator")
 _SERVER_TIMEOUT = 300  # seconds of one watch; then it goes on from where it was
