@@ -50,7 +50,7 @@ def event_of(observed: Observed, action: Action) -> Happened | None:
             return Happened("Deleted", "The session ended; its log stays readable.")
         case DeleteResource():
             return Happened("Expired", "The session ended its ttlAfterFinished ago, and is deleted.")
-        case KillRuntime() if observed.runtime.obstacle is not None:
+        case KillRuntime() if observed.runtime.obstacle is not None and observed.runtime.stopping_since is None:
             return Happened("Replaced", "The pod, which could not start, is made again of what the session says now.")
         case KillRuntime():
             return Happened("Killed", "The pod did not end in time and was ended at once.", warning=True)

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from jelmore_contract.report import Usage
 from jelmore_contract.states import SessionState
 from jelmore_operator.kube.events import event_document, event_of
 from jelmore_operator.reconcile.decide import decide
 from jelmore_operator.reconcile.observed import Observed, Obstacle
 from jelmore_operator.reconcile.plan import (
     Action,
+    DeleteResource,
     KillRuntime,
     PublishCreated,
     PublishState,
@@ -30,6 +32,14 @@ TOLD: dict[str, tuple[Observed, Action, str | None, bool]] = {
     "failure": (observed(), PublishState(SessionState.FAILED, "Why."), "Failed", True),
     "the end": (observed(), PublishTerminated(StopReason.DELETED), "Deleted", False),
     "a kill": (observed(runtime=RUNNING), KillRuntime(), "Killed", True),
+    "a kill of what does not end": (
+        observed(runtime=running(obstacle=PULL, stopping_since=NOW)),
+        KillRuntime(),
+        "Killed",
+        True,
+    ),
+    "the end of a lifetime": (observed(), PublishTerminated(StopReason.MAX_LIFETIME), "Terminated", False),
+    "an expiry": (observed(), DeleteResource(), "Expired", False),
     "another try": (observed(runtime=running(obstacle=PULL)), KillRuntime(), "Replaced", False),
     "waking": (observed(), PublishState(SessionState.PENDING), None, False),
     "stopping": (observed(runtime=RUNNING), StopRuntime(StopReason.SUSPENDED), None, False),
@@ -59,6 +69,19 @@ def test_an_obstacle_is_told_once() -> None:
     other = Obstacle("image", "ImagePullProblem", "The image x cannot be pulled, still.")
     seen = observed(told, runtime=running(obstacle=other))
     assert event_of(seen, _write(seen)) is None
+
+
+def test_what_stands_in_the_way_is_told_once() -> None:
+    session = resource(spec={"budget": {"usd": 1}})
+    seen = observed(session, report(usage=Usage(cost_usd=1)), runtime=RUNNING)
+    write = _write(seen)
+    happened = event_of(seen, write)
+    assert happened is not None
+    assert (happened.reason, happened.warning) == ("BudgetUsed", True)
+    assert "Raise budget.usd" in happened.message
+    told = session.model_copy(update={"status": write.status})
+    more = observed(told, report(usage=Usage(cost_usd=2)), runtime=RUNNING)
+    assert event_of(more, _write(more)) is None
 
 
 def test_a_status_without_an_obstacle_is_no_event() -> None:
