@@ -62,7 +62,7 @@ class OwnNats:
                 allow_atomic=True,
                 discard=DiscardPolicy.NEW,
                 storage=StorageType.FILE,
-                max_consumers=-1,
+                max_consumers=1_000_000,
             )
         )
         return client

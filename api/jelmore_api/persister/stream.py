@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT = 5.0
 _DUPLICATE_WINDOW = 120.0  # seconds; only spares the server work, nothing depends on it
+#: Each session has one, and each that is watched another. Without a number nats-server stops at a thousand.
+_MOST_CONSUMERS = 1_000_000
 #: Sequences left out when a stream is made anew: clients may have seen some that PostgreSQL had not got yet.
 _LEFT_OUT = 1_000_000
 #: Metadata of the stream: it held every message from this sequence on when it was made.
@@ -48,7 +50,7 @@ def stream_config(first_seq: int) -> StreamConfig:
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
         max_age=0,
-        max_consumers=-1,
+        max_consumers=_MOST_CONSUMERS,
         duplicate_window=_DUPLICATE_WINDOW,
         first_seq=first_seq,
         allow_direct=True,

@@ -38,7 +38,7 @@ async def test_made_as_the_log_needs_it_and_once(client: Client) -> None:
         config = (await prepare_log(client, 0, no_reports)).config
         assert set(config.subjects or ()) == set(STREAM_SUBJECTS)
         assert (config.storage, config.discard, config.max_age) == (StorageType.FILE, DiscardPolicy.NEW, 0)
-        assert (config.max_msgs, config.max_bytes, config.max_consumers) == (-1, -1, -1)
+        assert (config.max_msgs, config.max_bytes, config.max_consumers) == (-1, -1, 1_000_000)
         assert (config.allow_direct, config.allow_atomic, config.allow_rollup_hdrs) == (True, True, False)
         assert config.duplicate_window == 120
         assert (config.metadata or {})[COMPLETE_FROM] == "1"
