@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
-from pydantic import JsonValue, StringConstraints
+from pydantic import JsonValue
 
 from jelmore_api.auth.access import WithAccess
 from jelmore_api.errors import responses
 from jelmore_api.services import Services, services
 from jelmore_api.sessions.ids import canonical_id
-from jelmore_api.sessions.labels import wanted_labels
+from jelmore_api.sessions.labels import WantedLabel, wanted_labels
 from jelmore_api.sessions.repository import Filter
 from jelmore_api.sessions.schemas import (
     CreateSession,
@@ -80,10 +80,12 @@ async def list_sessions(
     status: Annotated[list[SessionState], Query(description="Only those in this state, or in one of these.")] = [],  # noqa: B006
     namespace: Annotated[Name | None, Query(description="Only those of this namespace.")] = None,
     label: Annotated[
-        list[Annotated[str, StringConstraints(max_length=400, pattern=r"^[^=]+=[^=]*$")]],
+        list[WantedLabel],
         Query(max_length=16, description="Only those with this label, as `key=value`; all of them, if several."),
     ] = [],  # noqa: B006
-    name_prefix: Annotated[str, Query(max_length=63, description="Only those whose name begins so.")] = "",
+    name_prefix: Annotated[
+        str, Query(max_length=63, pattern=r"^[^\x00-\x1f]*$", description="Only those whose name begins so.")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
     cursor: Annotated[
         str | None, Query(max_length=256, pattern=CURSOR, description="`next_cursor` of the page before.")

@@ -35,6 +35,12 @@ def _settable(key: str) -> str:
 _KEY_PATTERN, _KEY_LENGTH = rf"^({_DOMAIN}(\.{_DOMAIN})*/)?{_NAME}$", _PREFIX_LENGTH + 64
 _VALUE_PATTERN, _VALUE_LENGTH = rf"^({_NAME})?$", 63
 
+#: What a list is filtered by. Nothing else is any session's label, and PostgreSQL takes no NUL.
+WantedLabel = Annotated[
+    str,
+    StringConstraints(pattern=rf"{_KEY_PATTERN[:-1]}=({_NAME})?$", max_length=_KEY_LENGTH + 1 + _VALUE_LENGTH),
+]
+
 LabelKey = Annotated[str, StringConstraints(pattern=_KEY_PATTERN, max_length=_KEY_LENGTH), AfterValidator(_settable)]
 LabelValue = Annotated[str, StringConstraints(pattern=_VALUE_PATTERN, max_length=_VALUE_LENGTH)]
 #: pydantic's own schema of a map says nothing of a key that does not fit.
@@ -77,12 +83,12 @@ def _refused(detail: str) -> Problem:
 
 
 def wanted_labels(given: Sequence[str]) -> dict[str, str]:
-    """Of `key=value` each. Raises Problem for what is none, and for two values of one key, which nothing has."""
+    """Of a WantedLabel each. Raises Problem for two values of one key, which nothing has."""
     wanted: dict[str, str] = {}
     for label in given:
-        key, equals, value = label.partition("=")
-        if not key or not equals or wanted.setdefault(key, value) != value:
-            detail = f"give labels as label=KEY=VALUE, each key once: {label[:100]!r}"
+        key, _, value = label.partition("=")
+        if wanted.setdefault(key, value) != value:
+            detail = f"give each key once; {key} has two values"
             raise Problem(
                 ProblemType.INVALID_REQUEST,
                 f"label: {detail}.",

@@ -55,6 +55,16 @@ async def test_filters(api: RunningApi, bus: Client, in_log: bool) -> None:
     assert await listed(api, label="team=blue", namespace="elsewhere") == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [*(("label", text) for text in ("a", "=1", "a=b=c", "a=\0", "\0=a", "a b=c", "x/y/z=a")), ("name_prefix", "\0")],
+)
+async def test_filters_that_nothing_can_have(api: RunningApi, name: str, value: str) -> None:
+    answer = await api.http.get("/api/v1/sessions", params={name: value})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["parameter"].startswith(name)
+
+
 async def test_labels_change_by_themselves_and_stay_after_the_end(api: RunningApi, bus: Client) -> None:
     session_id = await api.create(model="opus", labels={"team": "blue", "ticket": "7"})
     url = f"/api/v1/session/{session_id}"
