@@ -1,9 +1,10 @@
 """Changing a session's spec: what may change, and what the store is told. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field
 from jelmore_api.resources.changes import difference, merge
@@ -20,15 +21,30 @@ _FIRST_INPUT = "is the first input and cannot be changed: send another input ins
 def changed_by(before: SessionSpec, body: Mapping[str, JsonValue]) -> SessionSpec:
     """`body`: a merge patch (RFC 7396) of the spec as REST has it. Raises Problem."""
     document = spec_fields(before).model_dump(mode="json", exclude_none=True)
+    if unknown := _unknown(body):
+        raise _refused(unknown)
     try:
         fields = SpecFields.model_validate(merge(document, dict(body)))
         after = SessionSpec.model_validate(fields.model_dump())
     except ValidationError as error:
-        raise from_validation([{**found, "loc": ("body", *found["loc"])} for found in error.errors()]) from None
+        raise _refused(error.errors()) from None
     if errors := fixed(before, after):
         where = (errors[0].pointer or "").removeprefix("#/").replace("/", ".")
         raise Problem(ProblemType.INVALID_REQUEST, f"{where} {errors[0].detail}.", errors=errors)
     return after
+
+
+def _unknown(body: Mapping[str, JsonValue]) -> list[ErrorDetails]:
+    """The patch's names that no spec has: merged, one that is null would leave no trace."""
+    try:
+        SpecFields.model_validate(body)
+    except ValidationError as error:
+        return [found for found in error.errors() if found["type"] == "extra_forbidden"]
+    return []
+
+
+def _refused(errors: Sequence[ErrorDetails]) -> Problem:
+    return from_validation([{**found, "loc": ("body", *found["loc"])} for found in errors])
 
 
 def fixed(before: SessionSpec, after: SessionSpec) -> list[FieldError]:
