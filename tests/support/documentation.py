@@ -112,6 +112,8 @@ class Reader:
             text=True,
             start_new_session=True,
         )
+        # A variable that a page does not set is not nothing: a path below it would be one below the root.
+        self._type("set -u")
         # Errors of HTTP count as errors of the command.
         self._type('curl() { command curl -sS --fail-with-body "$@"; }')
 
