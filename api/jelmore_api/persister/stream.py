@@ -76,6 +76,9 @@ async def prepare_log(
     if not info.config.allow_direct:
         await _restore(client, await reports())
         info = await jetstream.update_stream(stream_config(info.config.first_seq or 1))
+    elif info.config.max_consumers != _MOST_CONSUMERS:
+        # Made by 0.1.0, which named none.
+        info = await jetstream.update_stream(info.config.evolve(max_consumers=_MOST_CONSUMERS))
     if info.state.last_seq < position:
         raise LogUnusable(
             f"the stream {STREAM} ends at {info.state.last_seq}, but PostgreSQL has it up to {position}: NATS was put"

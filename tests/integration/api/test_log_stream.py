@@ -55,6 +55,11 @@ async def test_what_a_dead_one_began_is_finished(client: Client) -> None:
     assert (found.seq, found.data) == (5_000, b"the report")
 
 
+async def test_one_of_an_earlier_release_takes_as_many_sessions(client: Client) -> None:
+    await client.jetstream().add_stream(replace(stream_config(1), max_consumers=-1))
+    assert (await prepare_log(client, 0, no_reports)).config.max_consumers == 1_000_000
+
+
 async def test_a_newer_report_is_not_overwritten(client: Client) -> None:
     begun = replace(stream_config(5_000), subjects=[ALL_REPORTS], allow_direct=False)
     await client.jetstream().add_stream(begun)
