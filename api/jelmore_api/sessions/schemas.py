@@ -43,6 +43,8 @@ def _as_it_is(name: str) -> str:
 Moment = Annotated[
     datetime, PlainSerializer(rfc3339, when_used="json"), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
+#: For the description: what Python takes for blank is more than `\S` says.
+_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 #: A client's own name for one request, so that sending it again does not do it again.
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
@@ -200,7 +202,7 @@ class SendInput(BaseModel):
         },
     )
 
-    text: str | None = Field(None, min_length=1, json_schema_extra={"pattern": r"\S"})
+    text: str | None = Field(None, min_length=1, json_schema_extra={"pattern": _NOT_BLANK})
     content: list[dict[str, Any]] | None = Field(None, min_length=1)
     idempotency_key: IdempotencyKey | None = Field(
         None, description="Sent again with the same key, it is the same input."
