@@ -1,11 +1,12 @@
 """The calls on a session's log."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from jelmore_api.auth.recheck import reader_check
 from jelmore_api.errors import not_acceptable, responses
 from jelmore_api.negotiation import preferred
 from jelmore_api.services import Services
@@ -70,7 +71,8 @@ async def list_events(
     if wanted is None:
         raise not_acceptable("application/json", MEDIA_TYPE)
     if wanted == MEDIA_TYPE:
-        return await _stream(at, session_id, after, last_event_id, types)
+        check = reader_check(at.admit, request.headers.getlist("authorization"), session_id)
+        return await _stream(at, EventsRequest(await at.events.key(session_id), after, types, check), last_event_id)
     frames = await at.events.page(session_id, after, types, limit)
     next_after = frames[-1].seq if frames else after
     # Spliced: payloads go out byte for byte as they came in.
@@ -78,16 +80,13 @@ async def list_events(
     return Response(body, media_type="application/json")
 
 
-async def _stream(
-    at: Services, session_id: str, after: int, last_event_id: str | None, types: Sequence[EventType]
-) -> Response:
-    key = await at.events.key(session_id)
-    start = int(last_event_id) if last_event_id else after
-    end = await at.events.check_end(key, start)
-    if last_event_id and end.terminated and end.seq == start:
+async def _stream(at: Services, wanted: EventsRequest, last_event_id: str | None) -> Response:
+    request = replace(wanted, after=int(last_event_id)) if last_event_id else wanted
+    end = await at.events.check_end(request.key, request.after)
+    if last_event_id and end.terminated and end.seq == request.after:
         # What tells an EventSource not to come again.
         return Response(status_code=204)
-    return EventStream(at.replay, EventsRequest(key, start, types), at.streams)
+    return EventStream(at.replay, request, at.streams)
 
 
 @router.get(

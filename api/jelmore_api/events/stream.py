@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from jelmore_api.approvals.schemas import Answer
 from jelmore_api.auth.access import Access, WithAccess
+from jelmore_api.auth.recheck import reader_check
 from jelmore_api.auth.rules import STREAM_COMMAND
 from jelmore_api.services import Services
 from jelmore_api.sessions.endpoints import SessionId, WithServices
@@ -44,7 +45,9 @@ async def stream(
     assert task is not None
     at.streams.add(task)
     try:
-        await serve(websocket, at.replay, StreamRequest(key, after, deltas, batch), _Commands(at, access, session_id))
+        check = reader_check(at.admit, websocket.headers.getlist("authorization"), session_id)
+        request = StreamRequest(key, after, deltas, batch, check)
+        await serve(websocket, at.replay, request, _Commands(at, access, session_id))
     finally:
         at.streams.discard(task)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from jelmore_api.auth.recheck import AccessLost, Check, until_lost
 from jelmore_api.errors import Problem
 from jelmore_api.stream.frames import Frame, end_frame
 from jelmore_api.stream.replay import Replay
@@ -31,11 +32,14 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the secon
 
 @dataclass(frozen=True, slots=True)
 class EventsRequest:
-    """What the client asked for. `after`: not beyond `Replay.end`. types: all where empty."""
+    """What the client asked for. `after`: not beyond `Replay.end`. types: all where empty. check: whether it still may;
+    None: always.
+    """
 
     key: SessionKey
     after: int = 0
     types: Collection[str] = ()
+    check: Check | None = None
 
 
 def event_text(frame: Frame, seq: int) -> str:
@@ -77,6 +81,7 @@ class EventStream(Response):
             asyncio.create_task(self._heartbeat(send)),
             asyncio.create_task(_gone(receive)),
             asyncio.create_task(_until(overrun)),
+            asyncio.create_task(until_lost(self._request.check)),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +125,7 @@ class EventStream(Response):
 
 
 #: How a stream may end, the client's own going and the session's end aside.
-_ENDS = (asyncio.CancelledError, TooSlow, Closing, Problem)
+_ENDS = (asyncio.CancelledError, TooSlow, Closing, Problem, AccessLost)
 
 
 async def _until(overrun: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """One client's WebSocket: the session's frames out, commands in.
 
-Close codes: 1000 the session has ended and all was sent, 1008 what came was no text, 1013 too slow, or the service
+Close codes: 1000 the session has ended and all was sent, 1008 what came was no text, or the client may not read any
+more, 1013 too slow, or the service
 shuts down or cannot read the log: come back with `after`.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from jelmore_api.auth.recheck import AccessLost, Check, until_lost
 from jelmore_api.errors import Problem, from_validation
 from jelmore_api.stream.frames import Frame, batch_frame, reply_frame
 from jelmore_api.stream.replay import Page, Replay
@@ -35,12 +37,13 @@ type CommandHandler = Callable[[str, dict[str, object]], Awaitable[Mapping[str, 
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """What the client asked for. `after`: not beyond `Replay.end`."""
+    """What the client asked for. `after`: not beyond `Replay.end`. check: whether it still may; None: always."""
 
     key: SessionKey
     after: int = 0
     deltas: bool = False
     batch: bool = False
+    check: Check | None = None
 
 
 async def serve(websocket: WebSocket, replay: Replay, request: StreamRequest, commands: CommandHandler) -> None:
@@ -50,6 +53,7 @@ async def serve(websocket: WebSocket, replay: Replay, request: StreamRequest, co
         asyncio.create_task(_send(websocket, replay, request, overrun.set)),
         asyncio.create_task(_receive(websocket, commands)),
         asyncio.create_task(_until(overrun)),
+        asyncio.create_task(until_lost(request.check)),
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -84,6 +88,8 @@ def _close_code(outcomes: list[BaseException | None]) -> tuple[int, str]:
                 return TRY_AGAIN, "shutting down; come back with after"
             case Problem():
                 return TRY_AGAIN, "the log cannot be read now; come back with after"
+            case AccessLost():
+                return NOT_ALLOWED, "you may not read this session any more"
             case _NotText():
                 return NOT_ALLOWED, "send text"
             case _:
