@@ -104,8 +104,7 @@ def _on_response(fold: FoldState, frame: Json) -> None:
         return
     if request_id.startswith(f"{protocol.OWN_REQUEST}initialize-") and fold.phase is Phase.STARTING:
         fold.phase = Phase.READY
-        if fold.state is SessionState.PENDING:
-            fold.go(SessionState.IDLE)
+        fold.rest_if_nothing_waits()
     if asked is not None and protocol.text(response, "subtype") == "error":
         said = protocol.text(response, "error") or "no reason given"
         fold.error(ErrorReason.COMMAND_REFUSED, f"Claude Code refused {asked.get('subtype')}: {said}")

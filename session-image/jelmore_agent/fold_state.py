@@ -157,9 +157,18 @@ class FoldState:
     def error(self, reason: ErrorReason, message: str) -> None:
         self.emit(EventType.ERROR, {"reason": reason, "message": message})
 
+    def rest_if_nothing_waits(self) -> None:
+        """A CLI that has just started is idle only where there is no input for it: who waits for the turn's end would
+        take the moment before it for that.
+        """
+        ready = self.state is SessionState.PENDING and self.phase is Phase.READY
+        if ready and (self.over_budget or not self.inputs.open):
+            self.go(SessionState.IDLE)
+
     def move_input(self, input_id: str, state: InputState, reason: str | None = None) -> None:
         if self.inputs.move(input_id, state):
             self.emit(EventType.INPUT, {"input_id": input_id, "state": state} | ({"reason": reason} if reason else {}))
+            self.rest_if_nothing_waits()
 
     def moved_to(self, directory: str | None) -> None:
         if directory and directory != self.current_directory:

@@ -189,7 +189,8 @@ def _renews(fold: FoldState, live: Live) -> bool:
     """
     if fold.run_budget_usd == live.budget_usd or fold.phase is not Phase.READY:
         return False
-    quiet = fold.state is SessionState.IDLE and not fold.in_turn and not fold.background_tasks
+    resting = fold.state in (SessionState.IDLE, SessionState.PENDING)
+    quiet = resting and not fold.in_turn and not fold.background_tasks
     return quiet and not fold.inputs.written & fold.inputs.contents.keys()
 
 

@@ -81,7 +81,7 @@ def test_a_session_without_asyncio(up: Up) -> None:
             session.ask(script(*RUNS), timeout=3)
         assert session.wait("waiting_input", timeout=LIMIT_S) == "waiting_input"
         session.interrupt()
-        assert session.wait(timeout=LIMIT_S) == "idle"
+        assert session.wait("idle", timeout=LIMIT_S) == "idle"
 
         # The same key again is the same input: its turn is not run again, and its result is found.
         receipt = session.send("Say hello", key="k")

@@ -29,7 +29,7 @@ async def test_an_idle_session_falls_asleep_and_an_input_wakes_it(supervised: Su
         await eventually(lambda: supervised.processes(key) == [])
         await supervised.input(key, "again")
         await supervised.until_state(key, SessionState.HIBERNATED, run=2)
-    once = ["idle", "active", "idle", "hibernated"]
+    once = ["active", "idle", "hibernated"]
     assert await supervised.states(key) == [*once, "pending", *once]
     assert (await input_states(supervised, key)).count(InputState.COMPLETED) == 2
 
@@ -88,7 +88,7 @@ async def test_a_failed_session_is_tried_again_when_somebody_asks(supervised: Su
         workspace.mkdir()
         await supervised.retry(key)
         await supervised.until_turn(key, 1)
-    assert await supervised.states(key) == ["failed", "pending", "idle", "active", "idle", "hibernated"]
+    assert await supervised.states(key) == ["failed", "pending", "active", "idle", "hibernated"]
 
 
 async def test_a_session_that_its_agent_gave_up_is_tried_again(supervised: Supervised) -> None:
@@ -104,7 +104,7 @@ async def test_a_session_that_its_agent_gave_up_is_tried_again(supervised: Super
         cli.write_text(works)
         await supervised.retry(key)
         await supervised.until_turn(key, 1)
-    assert (await supervised.states(key))[-6:] == ["failed", "pending", "idle", "active", "idle", "hibernated"]
+    assert (await supervised.states(key))[-5:] == ["failed", "pending", "active", "idle", "hibernated"]
     assert (await input_states(supervised, key)).count(InputState.COMPLETED) == 1
 
 

@@ -36,7 +36,6 @@ async def test_a_session_runs_and_is_deleted_without_a_trace_but_its_log(supervi
     assert events[0][0] == "session.created"
     assert events[0][1]["spec"]["query"] == "hello"
     assert [payload["to"] for kind, payload in events if kind == "session.state_changed"] == [
-        "idle",
         "active",
         "idle",
         "terminated",
@@ -165,7 +164,7 @@ async def test_stopping_hibernates_and_an_input_wakes(supervised: Supervised) ->
         assert supervised.processes(idle) == []
         await supervised.input(idle, "wake up")
         await supervised.until_state(idle, SessionState.IDLE, run=2)
-        assert (await supervised.states(idle))[-5:] == ["hibernated", "pending", "idle", "active", "idle"]
+        assert (await supervised.states(idle))[-4:] == ["hibernated", "pending", "active", "idle"]
 
 
 async def test_suspended_is_stronger_than_an_input(supervised: Supervised) -> None:
