@@ -139,8 +139,10 @@ async def test_who_names_a_secret_must_be_able_to_read_it(
 
 
 async def test_who_may_not_read_a_secret_may_not_send_it_elsewhere(cluster_api: RunningApi, cluster: Cluster) -> None:
-    session_id = await cluster_api.create(workspace={"git": CLONE})
-    url, elsewhere = f"/api/v1/session/{session_id}", {"workspace": {"git": {"url": "https://evil.example/a"}}}
+    maker = cluster.caller("create", secret="mine")
+    made = await cluster_api.http.post("/api/v1/session", json={"workspace": {"git": CLONE}}, headers=maker)
+    assert made.status_code == 201, made.text
+    url, elsewhere = f"/api/v1/session/{made.json()['id']}", {"workspace": {"git": {"url": "https://evil.example/a"}}}
     refused = await cluster_api.http.patch(url, json=elsewhere, headers=cluster.caller(*ALL_VERBS))
     assert refused.status_code == 403
     assert "secrets mine" in refused.json()["detail"]

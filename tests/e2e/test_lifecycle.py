@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(420)]
 
 SLOW = bash("for i in $(seq 600); do sleep 0.1; done; echo slept")
 #: Too little for Claude Code to start.
-TIGHT = {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "100Mi"}}
+TIGHT = {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}}
 WIDE = {"requests": {"memory": "256Mi"}, "limits": {"memory": "4Gi"}}
 GHOST = "ghost"
 
