@@ -24,12 +24,12 @@ class Command:
     home: Path
     background: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+    def spawn(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "jelmore", *arguments],
             cwd=self.home.parent,
             env={"PATH": os.environ["PATH"], "HOME": str(self.home.parent), "JELMORE_HOME": str(self.home)},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -42,6 +42,12 @@ class Command:
         out, err = self.spawn(*arguments).communicate(timeout=LIMIT_S)
         assert self.background.pop().returncode == code, (out, err)
         return out if code == 0 else err
+
+    def type_into(self, typed: str, *arguments: str) -> tuple[str, str]:
+        """What it printed on stdout and stderr when that was typed."""
+        out, err = self.spawn(*arguments, stdin=subprocess.PIPE).communicate(typed, timeout=LIMIT_S)
+        assert self.background.pop().returncode == 0, (out, err)
+        return out, err
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """What it printed on stdout."""

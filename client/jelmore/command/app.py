@@ -9,6 +9,7 @@ from collections.abc import Callable
 import typer
 
 from jelmore.command.verbs.answer import approve, deny
+from jelmore.command.verbs.attach import attach
 from jelmore.command.verbs.completion import PROGRAM, VARIABLE, completion
 from jelmore.command.verbs.create import create
 from jelmore.command.verbs.diff import diff
@@ -62,7 +63,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
     _reported(up)
 )
 for _command in (
-    *(create, ls, show, send, logs, wait, approve, deny, interrupt, diff, retry, delete, export),
+    *(create, ls, show, send, attach, logs, wait, approve, deny, interrupt, diff, retry, delete, export),
     *(doctor, info, completion),
 ):
     app.command()(_reported(_command))
