@@ -72,7 +72,7 @@ async def test_it_is_cloned_before_claude_starts_and_holds_nobody_up(
         folder = supervised.folder(key) / "workspace"
         assert (folder / "README.md").read_text() == "main 1\n"
         assert git(folder, "remote", "get-url", "origin") == url
-    assert (await supervised.states(key))[0] == "idle"
+    assert (await supervised.states(key))[0] == "active"
     # What Claude has made of it by the next run is left as it is.
     (supervised.folder(key) / "workspace/README.md").write_text("changed")
     async with supervising(supervised.settings):
@@ -153,7 +153,7 @@ async def test_a_clone_that_is_killed_is_done_again(supervised: Supervised, url:
         await eventually(lambda: held.requests > 1)
         held.held.set()
         await supervised.until_turn(key, 1)
-    assert (await supervised.states(key))[0] == "idle"
+    assert (await supervised.states(key))[0] == "active"
 
 
 async def test_the_next_supervisor_finds_the_clone(supervised: Supervised, url: str, held: GitServer) -> None:
