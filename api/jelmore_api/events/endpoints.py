@@ -56,7 +56,7 @@ async def list_events(
     at: WithServices,
     after: Annotated[int, Query(ge=0, lt=2**63, description="Only events with a greater seq.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many; a stream has no limit.")] = 100,
-    types: Annotated[list[EventType], Query(description="Only these types; may be given many times.")] = [],  # noqa: B006
+    types: Annotated[list[EventType], Query(description="Only these types; may be given many times.")] = [],  # noqa: B006 - as FastAPI has it; nobody changes it
     last_event_id: Annotated[
         str | None,
         Header(pattern=r"^[0-9]{0,18}$", description="Of a stream that is come back to: counts instead of `after`."),

@@ -127,7 +127,7 @@ class Mirror:
             await pipeline.watch(_POSITION)
             if _number(await pipeline.get(_POSITION)) != batch.before:
                 raise _OutOfSync
-            pipeline.multi()  # type: ignore[no-untyped-call]
+            pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py's own
             for changes in batch.changes:
                 write_changes(pipeline, changes)
             pipeline.set(_POSITION, batch.after)
@@ -155,7 +155,7 @@ class Mirror:
             await pipeline.watch(_POSITION)
             if _number(await pipeline.get(_POSITION)) != _REBUILDING:
                 raise _OutOfSync
-            pipeline.multi()  # type: ignore[no-untyped-call]
+            pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py's own
             pipeline.set(_POSITION, position)
             await pipeline.execute()
 

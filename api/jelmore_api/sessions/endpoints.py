@@ -77,12 +77,12 @@ async def get_session(session_id: SessionId, at: WithServices) -> SessionView:
 async def list_sessions(
     at: WithServices,
     access: WithAccess,
-    status: Annotated[list[SessionState], Query(description="Only those in this state, or in one of these.")] = [],  # noqa: B006
+    status: Annotated[list[SessionState], Query(description="Only those in this state, or in one of these.")] = [],  # noqa: B006 - as FastAPI has it; nobody changes it
     namespace: Annotated[Name | None, Query(description="Only those of this namespace.")] = None,
     label: Annotated[
         list[WantedLabel],
         Query(max_length=16, description="Only those with this label, as `key=value`; all of them, if several."),
-    ] = [],  # noqa: B006
+    ] = [],  # noqa: B006 - as FastAPI has it; nobody changes it
     name_prefix: Annotated[
         str, Query(max_length=63, pattern=r"^[^\x00-\x1f]*$", description="Only those whose name begins so.")
     ] = "",
