@@ -154,11 +154,13 @@ async def test_a_change_reaches_a_running_session_without_a_restart(supervised: 
             return live is not None and (live.model, live.permission_mode, live.turn_timeout) == ("opus", "plan", 300)
 
         await supervised.until_true(taken)
-        said = [payload for kind, payload in await supervised.events(key) if kind == "session.output"]
-        asked = {
-            line["response"]["request_id"].rpartition("-")[2] for line in said if line["type"] == "control_response"
-        }
-        assert {"model", "permission_mode"} <= asked
+
+        async def answered() -> bool:
+            said = [payload for kind, payload in await supervised.events(key) if kind == "session.output"]
+            answers = [line["response"]["request_id"] for line in said if line["type"] == "control_response"]
+            return {"model", "permission_mode"} <= {request.rpartition("-")[2] for request in answers}
+
+        await supervised.until_true(answered)  # the report of the agent may overtake its events
         assert (supervised.pid(key, "agent"), supervised.cli(key)) == pids
 
 
