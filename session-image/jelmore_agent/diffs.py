@@ -13,7 +13,7 @@ import msgspec
 
 from jelmore_agent import facts
 from jelmore_agent.diff.job import Result
-from jelmore_agent.fold import Event
+from jelmore_agent.fold import Emitted, Event
 from jelmore_agent.fold_state import FoldState
 from jelmore_contract.events import encode_json, now
 from jelmore_contract.report import Cursor
@@ -53,7 +53,13 @@ class Diffs:
         figures = (result.files, result.insertions, result.deletions, result.truncated)
         self._note(facts.DiffMade(now(), turn, changes, *figures, digest, patch))
 
-    def whole(self, fact: facts.DiffMade, event: Event) -> Event:
+    def complete(self, fact: facts.DiffMade, emitted: Emitted) -> Emitted:
+        """What the fact leads to, with its patch."""
+        if not emitted.events:
+            self.forget(fact)
+        return emitted._replace(events=[self._whole(fact, event) for event in emitted.events])
+
+    def _whole(self, fact: facts.DiffMade, event: Event) -> Event:
         """The event with its patch, which is kept until the log has it."""
         path = self._folder / fact.patch
         self._waiting.append((event.cursor, path))

@@ -5,7 +5,6 @@ says now.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from jelmore_agent import facts, protocol
@@ -23,6 +22,7 @@ from jelmore_agent.next_action import (
     Write,
 )
 from jelmore_agent.turn_time import time_out_turn
+from jelmore_agent.view import View
 from jelmore_contract.agent_config import AgentConfig, Live
 from jelmore_contract.events import rfc3339
 from jelmore_contract.states import Phase, SessionState
@@ -36,40 +36,6 @@ _HEAR_LIMIT = 0.5
 # A launcher that lives connects again within a second.
 _GONE_LIMIT = 3
 SIGTERM, SIGKILL = 15, 9
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How the launcher saw a run end."""
-
-    run: int
-    code: int | None
-    signal: int | None
-    stderr: str
-
-
-@dataclass(slots=True)
-class View:
-    """What the launcher says, and what this life of the agent has done."""
-
-    connected: bool = False
-    running: int | None = None  # the run whose CLI is alive
-    exits: dict[int, Exit] = field(default_factory=dict)  # seen and not confirmed
-    refused: dict[int, str] = field(default_factory=dict)  # runs that could not be started
-    stopping_since: datetime | None = None
-    disconnected_since: datetime | None = None
-    starting: int | None = None  # the run that was asked for on this connection
-    in_flight: set[str] = field(default_factory=set)  # tokens of lines on their way to the CLI
-    closed_since: datetime | None = None  # stdin's end was asked for
-    signalled: int | None = None
-    leaving: bool = False  # this agent was told to end
-    fresh: bool = False  # the launcher has not run anything yet
-
-    def connection_lost(self, now: datetime) -> None:
-        self.connected, self.running, self.starting = False, None, None
-        self.disconnected_since = now
-        self.in_flight.clear()
-        self.closed_since, self.signalled = None, None
 
 
 def decide(config: AgentConfig, fold: FoldState, view: View, now: datetime) -> Iterator[Action]:

@@ -10,7 +10,8 @@ from jelmore_agent import facts
 from jelmore_agent.fold import Fold
 from jelmore_agent.next_action import CloseStdin, Confirm, Finish, Note, Signal, Start, WakeAt, Write
 from jelmore_agent.spool import FactRecord, LineRecord
-from jelmore_agent.steering import MOST_FAILURES, Exit, View, decide
+from jelmore_agent.steering import MOST_FAILURES, decide
+from jelmore_agent.view import Exit, View
 from jelmore_contract.agent_config import AgentConfig
 
 NOW = datetime(2025, 8, 6, 12, 0, 0, tzinfo=UTC)
