@@ -30,6 +30,14 @@ class Cursor(msgspec.Struct, frozen=True, order=True, array_like=True):
         file, place = ("facts", self.fact) if self.source else ("jsonl", self.offset)
         return f"{session_id}/{self.run}/{file}/{place}/{self.index}/{kind}"
 
+    @classmethod
+    def of_line(cls, event_id: str) -> "Cursor":
+        """The place that the id of a line's event names. Raises ValueError for the id of anything else."""
+        _, run, file, offset, index, _ = event_id.split("/")
+        if file != "jsonl":
+            raise ValueError(f"not the id of a line's event: {event_id!r}")
+        return cls(int(run), int(offset), 0, 0, int(index))
+
 
 ORIGIN = Cursor(0, 0, 0, 0, 0)
 

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from jelmore_agent import facts
 from jelmore_agent.diffs import Diffs
 from jelmore_agent.fold import Emitted, Fold
-from jelmore_agent.publisher import Item, Publisher
+from jelmore_agent.messages import Item
+from jelmore_agent.publisher import Publisher
 from jelmore_agent.spool import (
     FactsLog,
     Hint,

@@ -16,26 +16,17 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 
 from jelmore_agent.bus import Message, Refused, last_message, store, store_batch
-from jelmore_agent.fold import Event
-from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQUENCE
-from jelmore_contract.events import (
-    BLOB_CHUNK,
-    BLOB_THRESHOLD,
-    Encoding,
-    EventType,
-    decode_event,
-    encode_event,
-    encode_json,
-)
+from jelmore_agent.messages import Item, chunk_messages, event_message, report_message
+from jelmore_contract.bus import WRONG_LAST_SEQUENCE
+from jelmore_contract.events import BLOB_CHUNK, EventType, decode_event
 from jelmore_contract.report import ORIGIN, Cursor, Report
-from jelmore_contract.subjects import STREAM, SessionKey, blob_subject, event_subject, report_subject
+from jelmore_contract.subjects import STREAM, SessionKey, event_subject, report_subject
 
 logger = logging.getLogger(__name__)
 
@@ -46,19 +37,6 @@ MOST_WAITING = 8 << 20
 #: With no more items waiting than this a line goes ahead of what it leads to: a client need not wait for the batch.
 _FEW = 4
 _RETRY = 0.2  # seconds after an error
-
-
-class Item(NamedTuple):
-    """What is to be published. `report`: the state at this place, where it changed. No event: the report alone."""
-
-    cursor: Cursor
-    timestamp: str
-    event: Event | None
-    report: Report | None
-
-    @property
-    def size(self) -> int:
-        return len(self.event.payload) + 200 if self.event else 200
 
 
 @dataclass(slots=True)
@@ -158,7 +136,7 @@ class Publisher:
                 self._more.clear()
                 await self._more.wait()
             batch = self._take()
-            if _alone(batch[0]) and len(batch) <= _FEW:
+            if batch[0].needs_no_batch and len(batch) <= _FEW:
                 batch = batch[:1]
                 await self._store_line(client, batch[0], position)
             else:
@@ -172,15 +150,14 @@ class Publisher:
         size, messages = 0, 1
         for item in self._items:
             size += item.size
-            messages += 1 + (item.size // BLOB_CHUNK + 1 if item.size > BLOB_THRESHOLD else 0)
+            messages += item.messages
             if taken and (size > MOST_BATCH_BYTES or messages > MOST_MESSAGES):
                 break
             taken.append(item)
         return taken
 
     async def _store_line(self, client: Client, item: Item, position: _Position) -> None:
-        message = self._message(item, {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.output_seq)})
-        position.output_seq = await store(client, message)
+        position.output_seq = await store(client, event_message(self._key, item, after=position.output_seq))
 
     async def _store_batch(self, client: Client, items: list[Item], position: _Position) -> None:
         report = next((item.report for item in reversed(items) if item.report), self._report)
@@ -191,76 +168,32 @@ class Publisher:
         for item in items:
             if item.event is None:
                 continue
-            headers = {}
-            if item.event.event_type == EventType.OUTPUT:
-                headers = {} if last_output is not None else {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.output_seq)}
-            if len(item.event.payload) > BLOB_THRESHOLD:
-                await self._store_early_chunks(client, self._chunks(item), report, position, messages)
-            if item.event.event_type == EventType.OUTPUT:
+            messages += await self._store_early_chunks(client, chunk_messages(self._key, item), report, position)
+            after = position.output_seq if item.is_output and last_output is None else None
+            if item.is_output:
                 last_output = len(messages)
-            messages.append(self._message(item, headers))
-        cursor = items[-1].cursor
-        report = msgspec.structs.replace(report, cursor=cursor, last_activity=items[-1].timestamp)
-        messages.append(self._report_message(report, position))
+            messages.append(event_message(self._key, item, after))
+        cursor, stamp = items[-1].cursor, items[-1].timestamp
+        moved = msgspec.structs.replace(report, cursor=cursor, last_activity=stamp)
+        messages.append(report_message(self._key, moved, after=position.report_seq))
         position.report_seq = await (store_batch(client, messages) if len(messages) > 1 else store(client, messages[0]))
         if last_output is not None:
             # A batch is stored without gaps, so the sequence of each of its messages is known from the last one's.
             position.output_seq = position.report_seq - (len(messages) - 1 - last_output)
 
     async def _store_early_chunks(
-        self, client: Client, chunks: list[Message], report: Report, position: _Position, messages: list[Message]
-    ) -> None:
+        self, client: Client, chunks: list[Message], report: Report, position: _Position
+    ) -> list[Message]:
         """Chunks beyond what one batch should hold are stored before it, under the cursor as it is: storing them
-        again is harmless.
+        again is harmless. Returns the others.
         """
         most = MOST_BATCH_BYTES // BLOB_CHUNK
+        unmoved = msgspec.structs.replace(report, cursor=position.cursor)
         while len(chunks) > most:
-            unmoved = msgspec.structs.replace(report, cursor=position.cursor)
-            part = [*chunks[:most], self._report_message(unmoved, position)]
+            part = [*chunks[:most], report_message(self._key, unmoved, after=position.report_seq)]
             position.report_seq = await store_batch(client, part)
             chunks = chunks[most:]
-        messages += chunks
-
-    def _report_message(self, report: Report, position: _Position) -> Message:
-        headers = {EXPECTED_LAST_SUBJECT_SEQUENCE: str(position.report_seq)}
-        return Message(report_subject(self._key), encode_json(report), headers)
-
-    def _chunks(self, item: Item) -> list[Message]:
-        payload = item.event.payload if item.event else b""
-        name = _blob_name(item.cursor)
-        pieces = (payload[start : start + BLOB_CHUNK] for start in range(0, len(payload), BLOB_CHUNK))
-        return [Message(blob_subject(self._key, name, n), piece, {}) for n, piece in enumerate(pieces)]
-
-    def _message(self, item: Item, headers: dict[str, str]) -> Message:
-        event = item.event
-        assert event is not None, "only items with an event become one"
-        payload, encoding = event.payload, event.encoding
-        if len(payload) > BLOB_THRESHOLD:
-            payload = encode_json({"blob": _blob_name(item.cursor), "size": len(payload)} | _inner(encoding))
-            encoding = Encoding.BLOB
-        event_id = item.cursor.event_id(self._key.session_id, event.event_type)
-        data = encode_event(event_id, event.event_type, self._key.session_id, item.timestamp, payload, encoding)
-        return Message(event_subject(self._key, event.event_type), data, headers)
-
-
-def _alone(item: Item) -> bool:
-    """Whether the item is a line's output event and nothing else, which needs no batch."""
-    event = item.event
-    return (
-        event is not None
-        and event.event_type == EventType.OUTPUT
-        and item.report is None
-        and len(event.payload) <= BLOB_THRESHOLD
-    )
-
-
-def _inner(encoding: Encoding | None) -> dict[str, str]:
-    """Beside a blob's name: how its bytes stand for the line, where they are not the line itself."""
-    return {"encoding": encoding} if encoding else {}
-
-
-def _blob_name(cursor: Cursor) -> str:
-    return f"{cursor.run}-{cursor.source}-{cursor.fact or cursor.offset}-{cursor.index}"
+        return chunks
 
 
 def _report_cursor(data: bytes) -> Cursor:
@@ -268,12 +201,4 @@ def _report_cursor(data: bytes) -> Cursor:
 
 
 def _event_cursor(data: bytes) -> Cursor:
-    return cursor_of(decode_event(data).id)
-
-
-def cursor_of(event_id: str) -> Cursor:
-    """The place of a line's event from its id. Raises ValueError for the id of anything else."""
-    _, run, file, offset, index, _ = event_id.split("/")
-    if file != "jsonl":
-        raise ValueError(f"not the id of a line's event: {event_id!r}")
-    return Cursor(int(run), int(offset), 0, 0, int(index))
+    return Cursor.of_line(decode_event(data).id)

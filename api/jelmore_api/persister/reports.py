@@ -36,16 +36,8 @@ def moved_on(report: str, last_output: str | None) -> bytes:
     try:
         decoded = msgspec.json.decode(report, type=Report)
         if last_output is not None:
-            decoded.cursor = max(decoded.cursor, cursor_of_line(last_output))
+            decoded.cursor = max(decoded.cursor, Cursor.of_line(last_output))
         return encode_json(decoded)
     except ValueError:
         logger.warning("a stored report cannot be read, it is put back as it is")
         return report.encode()
-
-
-def cursor_of_line(event_id: str) -> Cursor:
-    """The place that an output event's id names (report.Cursor.event_id made it). Raises ValueError for any other."""
-    _, run, file, offset, index, _ = event_id.split("/")
-    if file != "jsonl":
-        raise ValueError(f"not the id of a line's event: {event_id!r}")
-    return Cursor(int(run), int(offset), 0, 0, int(index))

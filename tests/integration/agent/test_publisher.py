@@ -7,7 +7,8 @@ import pytest
 from nats.aio.client import Client
 
 from jelmore_agent.fold import Event
-from jelmore_agent.publisher import Item, Publisher
+from jelmore_agent.messages import Item
+from jelmore_agent.publisher import Publisher
 from jelmore_api.persister.stream import stream_config
 from jelmore_contract.events import EventType, decode_event, encode_json
 from jelmore_contract.report import Cursor, Report
