@@ -17,7 +17,10 @@ class Created(TypedDict):
 
     name: str
     namespace: str
-    spec: Annotated[dict[str, Any], Meta(description="The resource's `spec` as it was accepted, in camelCase.")]
+    spec: Annotated[
+        dict[str, Any],
+        Meta(description="The resource's `spec` as accepted, in camelCase, without secrets of `mcpServers`."),
+    ]
     labels: Annotated[dict[str, str], Meta(description="The resource's labels.")]
 
 
@@ -25,7 +28,9 @@ class SpecChanged(TypedDict):
     """What the session is from here on: whole, not what changed of it. By whoever reconciles."""
 
     generation: Annotated[int, Meta(ge=0, description="`metadata.generation` of the resource.")]
-    spec: Annotated[dict[str, Any], Meta(description="The whole `spec` as it is now, in camelCase.")]
+    spec: Annotated[
+        dict[str, Any], Meta(description="The whole `spec` as it is now, in camelCase, told as in `session.created`.")
+    ]
     labels: Annotated[dict[str, str], Meta(description="All labels as they are now.")]
 
 

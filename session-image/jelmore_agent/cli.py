@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from jelmore_agent.fold_state import FoldState
+from jelmore_agent.mcp_file import McpFile
 from jelmore_contract.agent_config import AgentConfig, Live
 
 # Seen with the CLI 2.1.330; each is what a line of the session protocol depends on.
@@ -30,7 +31,7 @@ def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[
         # A repository's own settings can redirect credentials and run hooks; its CLAUDE.md is given back explicitly.
         argv += ["--setting-sources=", "--add-dir", config.workspace, "--strict-mcp-config"]
     if config.mcp_servers:
-        argv += ["--mcp-config", json.dumps({"mcpServers": config.mcp_servers})]
+        argv += ["--mcp-config", str(McpFile(config).path)]
     if not config.attribution:
         argv += ["--settings", json.dumps({"attribution": {"commit": "", "pr": ""}})]
     if config.partial_messages:

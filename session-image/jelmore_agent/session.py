@@ -125,6 +125,7 @@ class Session:
             if self._leave_asked and not self._view.leaving:
                 await self._around.settle()
                 self._view.leaving = True
+            self._orders.tidy()
             wake_at = self._act()
             if (maker := self._around.diff_maker) is not None:
                 self.diffs.start(maker)

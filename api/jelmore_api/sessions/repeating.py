@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from jelmore_api.resources.store import NewSession
-from jelmore_contract.resource import SessionSpec
+from jelmore_contract.resource import SessionSpec, told_spec
 
 
 def repeats(asked: NewSession, created: str) -> bool:
@@ -19,4 +19,8 @@ def repeats(asked: NewSession, created: str) -> bool:
         spec = SessionSpec.model_validate(made.get("spec"))
     except ValidationError:
         return False
-    return asked.name in (None, made.get("name")) and spec == asked.spec and made.get("labels", {}) == asked.labels
+    return (
+        asked.name in (None, made.get("name"))
+        and told_spec(spec) == told_spec(asked.spec)
+        and made.get("labels", {}) == asked.labels
+    )

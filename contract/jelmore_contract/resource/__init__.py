@@ -34,10 +34,12 @@ from jelmore_contract.resource.status import (
     UsageStatus,
     WaitingForStatus,
 )
+from jelmore_contract.resource.told import HIDDEN, told_spec
 
 __all__ = [
     "API_VERSION",
     "DEFAULT_NAMESPACE",
+    "HIDDEN",
     "KIND",
     "RETRY_AT",
     "STALLED",
@@ -73,4 +75,5 @@ __all__ = [
     "amount",
     "local_path",
     "seconds",
+    "told_spec",
 ]

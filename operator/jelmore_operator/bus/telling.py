@@ -17,7 +17,7 @@ from jelmore_contract.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, WRONG_LAST_SEQU
 from jelmore_contract.commands import CommandKind, ConfigureCommand, InterruptCommand, encode_command
 from jelmore_contract.events import EventType, decode_event, encode_event, encode_json, rfc3339
 from jelmore_contract.payloads import Created, SpecChanged, StateChanged, Terminated
-from jelmore_contract.resource import ClaudeSession, SessionSpec
+from jelmore_contract.resource import ClaudeSession, SessionSpec, told_spec
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import STREAM, SessionKey, command_subject, event_subject, session_commands
 from jelmore_operator.bus.connection import Bus
@@ -97,7 +97,7 @@ class Teller:
                 await self._once(resource, EventType.TERMINATED, Terminated(reason=reason))
 
     async def _created(self, resource: ClaudeSession) -> None:
-        spec = resource.spec.model_dump(mode="json", by_alias=True)
+        spec = told_spec(resource.spec).model_dump(mode="json", by_alias=True)
         metadata = resource.metadata
         payload: Created = {
             "name": metadata.name,
@@ -114,7 +114,7 @@ class Teller:
         last = self._told.pop(key).seq
         payload: SpecChanged = {
             "generation": metadata.generation,
-            "spec": resource.spec.model_dump(mode="json", by_alias=True),
+            "spec": told_spec(resource.spec).model_dump(mode="json", by_alias=True),
             "labels": metadata.labels,
         }
         event_id = f"{resource.session_id}/{last}/{EventType.SPEC_CHANGED}"

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.real_cli
 
 #: Not among what acceptEdits lets through, nor what only reads.
 PYTHON = """python3 -c 'open("by-bash", "w").write("yes")'"""
+_SECRET = "a-secret-of-the-server"
 WORK = script(write("%cwd%/by-tool", "yes"), bash(PYTHON), say())
 
 
@@ -178,7 +179,7 @@ async def test_commits_have_the_sessions_author(make: Make, tmp_path: Path) -> N
 
 async def test_an_mcp_server_whose_tool_is_called(make: Make) -> None:
     servers = {
-        "shouting": {"command": sys.executable, "args": [mcp_server.__file__]},
+        "shouting": {"command": sys.executable, "args": [mcp_server.__file__], "env": {"TOKEN": _SECRET}},
         "dead": {"command": "/nonexistent/program"},
         "mute": {"command": "false"},
     }
@@ -192,6 +193,13 @@ async def test_an_mcp_server_whose_tool_is_called(make: Make) -> None:
             "dead": "failed",
             "mute": "failed",
         }
+        # The secret is with the server, and with nobody else: on no command line, in no event, in no file for the CLI.
+        lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in seen.supervised.processes(seen.key)}
+        [server] = [pid for pid, line in lines.items() if mcp_server.__file__.encode() in line]
+        assert _SECRET.encode() in Path(f"/proc/{server}/environ").read_bytes()
+        assert [line for line in lines.values() if _SECRET.encode() in line] == []
+        assert _SECRET not in json.dumps(await seen.supervised.events(seen.key))
+        assert not (seen.supervised.folder(seen.key) / "mcp.json").exists()
 
 
 async def test_partial_messages_are_live_and_in_no_log(make: Make, supervised: Supervised) -> None:

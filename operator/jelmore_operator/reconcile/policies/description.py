@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from jelmore_contract.resource import SessionSpec
+from jelmore_contract.resource import SessionSpec, told_spec
 from jelmore_contract.states import SessionState
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import Action, PublishSpecChanged
@@ -12,7 +12,7 @@ from jelmore_operator.reconcile.plan import Action, PublishSpecChanged
 
 def digest(spec: SessionSpec, labels: Mapping[str, str]) -> str:
     """The same for what means the same, in whatever order and whether a default was written out or not."""
-    described = [spec.model_dump(mode="json", by_alias=True), dict(labels)]
+    described = [told_spec(spec).model_dump(mode="json", by_alias=True), dict(labels)]
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 

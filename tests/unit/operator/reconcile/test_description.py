@@ -47,6 +47,12 @@ def test_the_order_of_names_means_nothing() -> None:
     assert one == other
 
 
+def test_a_secret_that_changes_is_not_told() -> None:
+    servers = [{"a": {"command": "x", "env": {"TOKEN": token}}} for token in ("1", "2")]
+    one, other = (digest(SessionSpec.model_validate({"mcp_servers": each}), {}) for each in servers)
+    assert one == other
+
+
 def test_it_is_told_in_the_pass_that_sees_it() -> None:
     seen = observed(resource(SessionState.IDLE, {"model": "opus"}), report(), runtime=running(), told=PLAIN)
     assert PublishSpecChanged() in decide(seen, NOW).actions
