@@ -26,7 +26,12 @@ def excerpt(text: str, lines: int, columns: int) -> list[str]:
     found = clean(text).strip("\n").split("\n")
     shown = [line.rstrip() if len(line) <= columns else line[: columns - 1] + "…" for line in found[:lines]]
     more = len(found) - lines
-    return [*shown, f"… {more} more line{'s' if more > 1 else ''}"] if more > 0 else shown
+    return [*shown, f"… {counted(more, 'more line')}"] if more > 0 else shown
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def size(count: int) -> str:

@@ -248,7 +248,7 @@ def test_diff(api: Api) -> None:
     api.answers[f"GET {PATH}/diff"] = document
     done = run("diff", "demo")
     assert (done.exit_code, done.stdout) == (0, patch)
-    assert done.stderr == "1 files, 1 lines more, 0 less; not whole, since it is too large\n"
+    assert done.stderr == "1 file changed: 1 line more, 0 less; not whole, since it is too large\n"
     assert json.loads(run("diff", "demo", "--json").stdout) == document
 
 

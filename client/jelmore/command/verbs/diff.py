@@ -12,6 +12,7 @@ def diff(session: SessionArgument, url: UrlOption = None, as_json: JsonOption = 
     """
     from jelmore.command import runtime
     from jelmore.command.console import hint, print_json, print_patch
+    from jelmore.text import counted
 
     with runtime.open_client(url) as client:
         found = client.find(session).diff()
@@ -20,4 +21,6 @@ def diff(session: SessionArgument, url: UrlOption = None, as_json: JsonOption = 
         return
     print_patch(found.patch)
     cut = "; not whole, since it is too large" if found.truncated else ""
-    hint(f"{found.files} files, {found.insertions} lines more, {found.deletions} less{cut}")
+    hint(
+        f"{counted(found.files, 'file')} changed: {counted(found.insertions, 'line')} more, {found.deletions} less{cut}"
+    )
