@@ -48,6 +48,12 @@ events = Table(
     Column("timestamp", Text, nullable=False, comment="RFC 3339, as it came"),
     Column("encoding", Text, comment="null, base64 or blob: what payload is"),
     Column("payload", Text, nullable=False, comment="JSON, byte for byte as it came"),
+    # They are few, and looked for by themselves.
+    Index(
+        "events_diffs",
+        *("session_id", "event_type", "seq"),
+        postgresql_where=text("event_type IN ('session.diff', 'session.error')"),
+    ),
     postgresql_partition_by="RANGE (seq)",
 )
 

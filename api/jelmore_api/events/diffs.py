@@ -55,7 +55,7 @@ class DiffService:
         return last
 
     async def _in_rows(self, session_id: str, turn: int | None) -> StoredDiff | None:
-        for row in await self._repository.diffs(session_id):
+        async for row in self._repository.diffs(session_id):
             head = row["head"].encode()
             if row["encoding"] == Encoding.BLOB:
                 head = await self._repository.blob_head(session_id, _blob_name(head))

@@ -1,6 +1,6 @@
 """The log as PostgreSQL has it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from jelmore_api.postgres import Row
 from jelmore_api.repository import LogRepository
@@ -12,8 +12,10 @@ _EVENTS = """
 _BLOB = "SELECT chunk, data FROM blobs WHERE session_id = $1 AND name = $2"
 _DIFFS = """
     SELECT seq, encoding, left(payload, 256) AS head FROM events
-    WHERE session_id = $1 AND event_type = 'session.diff' ORDER BY seq DESC
+    WHERE session_id = $1 AND event_type = 'session.diff' AND seq < $2 ORDER BY seq DESC LIMIT $3
 """
+_MOST_SEQ = 2**63 - 1
+_DIFFS_AT_ONCE = 50
 _PAYLOAD = "SELECT payload FROM events WHERE session_id = $1 AND seq = $2"
 _BLOB_HEAD = (
     "SELECT substring(data from 1 for 256) AS head FROM blobs WHERE session_id = $1 AND name = $2 AND chunk = 0"
@@ -34,9 +36,13 @@ class EventRepository(LogRepository):
     async def chunks(self, session_id: str, name: str) -> dict[int, bytes]:
         return {row["chunk"]: row["data"] for row in await self._postgres.rows(_BLOB, session_id, name)}
 
-    async def diffs(self, session_id: str) -> list[Row]:
+    async def diffs(self, session_id: str) -> AsyncIterator[Row]:
         """seq, encoding and the beginning of each `session.diff`, newest first."""
-        return await self._postgres.rows(_DIFFS, session_id)
+        before = _MOST_SEQ
+        while page := await self._postgres.rows(_DIFFS, session_id, before, _DIFFS_AT_ONCE):
+            for row in page:
+                yield row
+            before = page[-1]["seq"]
 
     async def payload(self, session_id: str, seq: int) -> str:
         """Empty where there is no such event any more."""

@@ -1,9 +1,14 @@
 """What a session changed, from its log: the last diff, or how things stood after a turn; as JSON or as a patch."""
 
+import re
 from typing import Any
 
+import asyncpg
+import pytest
 from nats.aio.client import Client
 
+from jelmore_api.events import repository
+from jelmore_api.persister.partitions import Partitions
 from jelmore_contract.events import EventType, encode_json
 from tests.support.api import RunningApi, agent_of, mirrored
 
@@ -44,3 +49,29 @@ async def test_why_there_is_none(api: RunningApi, bus: Client) -> None:
     await mirrored(api, await agent.event(EventType.ERROR, reason="diff", message="git is not installed: install it."))
     answer = await api.http.get(f"/api/v1/session/{session}/diff")
     assert (answer.status_code, answer.json()["detail"]) == (404, "git is not installed: install it.")
+
+
+@pytest.mark.parametrize("query", [repository._DIFFS, repository._DIFF_PROBLEM], ids=["diffs", "why there are none"])
+async def test_they_are_found_past_all_that_the_session_said(database_url: str, query: str) -> None:
+    """Two events among 50,000: by as few pages as another session's would be."""
+    session, most = "550e8400-e29b-41d4-a716-446655440000", 50_000
+    connection = await asyncpg.connect(database_url)
+    try:
+        await Partitions().make(connection, 1, most)
+        await connection.execute(
+            f"""
+            INSERT INTO events (session_id, seq, id, event_type, timestamp, payload)
+            SELECT '{session}', seq, seq::text, CASE seq WHEN 10 THEN 'session.diff' WHEN 20 THEN 'session.error'
+                ELSE 'session.output' END, '', CASE seq WHEN 20 THEN '{{"reason":"diff",}}' ELSE repeat('x', 200) END
+            FROM generate_series(1, {most}) AS seq
+            """
+        )
+        await connection.execute("ANALYZE events")
+        values = (session, 2**63 - 1, 50)[: 3 if "$3" in query else 1]
+        assert len(await connection.fetch(query, *values)) == 1
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS) {query}", *values))
+    finally:
+        await connection.close()
+    [read] = re.findall(r"shared hit=(\d+)", plan.splitlines()[1])
+    assert int(read) < 10, plan
+    assert "event_type_seq_idx" in plan
