@@ -8,6 +8,7 @@ import websockets
 from nats.aio.client import Client
 from websockets.exceptions import InvalidStatus
 
+from jelmore_api.auth import kubernetes, recheck
 from tests.support.api import RunningApi, agent_of, mirrored, until
 from tests.support.cluster_api import ALL_VERBS, Cluster
 
@@ -172,6 +173,39 @@ async def test_a_stream_takes_commands_of_those_who_may_update(
     assert '"ok":false' in answers["get",]
     assert "may not update claudesessions.jelmore.dev" in answers["get",]
     assert '"ok":true' in answers["get", "update"]
+
+
+async def test_a_stream_ends_when_its_caller_may_not_read_any_more(
+    cluster_api: RunningApi, cluster: Cluster, bus: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at more often than in life, and with a yes that holds no longer than that."""
+    monkeypatch.setattr(recheck, "INTERVAL", 0.5)
+    monkeypatch.setattr(kubernetes, "_YES", 0.4)
+    session_id = await cluster_api.create(name="one")
+    agent = agent_of(bus, session_id, cluster.namespace)
+    await agent.created()
+    known = set(cluster.names_of_accounts())
+    loses = cluster.caller("get")
+    (binding,) = set(cluster.names_of_accounts()) - known
+    keeps = cluster.caller("get")
+    url = f"{cluster_api.ws_url}/api/v1/session/{session_id}/stream"
+    async with (
+        websockets.connect(url, additional_headers=loses) as lost,
+        websockets.connect(url, additional_headers=keeps) as kept,
+    ):
+        async with asyncio.timeout(60):
+            for socket in (lost, kept):
+                while '"stream.ready"' not in str(await socket.recv()):
+                    pass
+            await asyncio.to_thread(cluster.kubectl, "delete", "rolebinding", binding, "-n", cluster.namespace)
+            await lost.wait_closed()
+            await agent.lines(b'{"after":1}')
+            while '{"after":1}' not in str(await kept.recv()):
+                pass
+    assert (lost.close_code, lost.close_reason) == (1008, "you may not read this session any more")
+    with pytest.raises(InvalidStatus) as refused:
+        await websockets.connect(url, additional_headers=loses)
+    assert refused.value.response.status_code == 404
 
 
 async def test_a_resource_cannot_take_anothers_log(
