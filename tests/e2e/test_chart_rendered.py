@@ -151,6 +151,13 @@ def test_sessions_pods_reach_what_is_named_and_nothing_else(helm: Helm) -> None:
         assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53, 4223, 443, 22}
 
 
+def test_retention_reaches_the_api(helm: Helm) -> None:
+    for file, log, stream in ("minimal", "720h", "168h"), ("everything", "8760h", "0s"):
+        pod = only(helm.render(file), "Deployment", "jelmore-api")["spec"]["template"]["spec"]
+        api = environment(pod["containers"][0])
+        assert (api["JELMORE_LOG_RETENTION"], api["JELMORE_STREAM_RETENTION"]) == (log, stream)
+
+
 def test_no_peer_means_no_rule_rather_than_everybody(helm: Helm) -> None:
     values = {"networkPolicy": {"dns": [], "model": {"to": []}}}
     spec = only(helm.render("minimal", values), "NetworkPolicy", "jelmore-sessions", "team-a")["spec"]
@@ -395,6 +402,7 @@ NOT_FITTING: dict[str, tuple[str, object, str]] = {
         {"nats": {"certificateKey": "client.crt"}},
         "nats.certificateKey and nats.keyKey go together",
     ),
+    "retention in days": ("minimal", {"api": {"retention": {"log": "30d"}}}, "/api/retention/log"),
     "an ingress without hosts": ("minimal", {"api": {"ingress": {"enabled": True}}}, "api.ingress.hosts is missing"),
     "a route without a gateway": (
         "minimal",

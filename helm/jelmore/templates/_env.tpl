@@ -44,4 +44,6 @@
 {{ include "jelmore.natsEnv" . }}
 {{ include "jelmore.serverUrl" (dict "root" . "server" "database") }}
 {{ include "jelmore.serverUrl" (dict "root" . "server" "redis") }}
+- {name: JELMORE_LOG_RETENTION, value: {{ .Values.api.retention.log }}}
+- {name: JELMORE_STREAM_RETENTION, value: {{ .Values.api.retention.stream }}}
 {{- end -}}
