@@ -59,6 +59,16 @@ class BudgetSpec(TypedDict, total=False):
     turns: int | None
 
 
+class DestinationSpec(TypedDict, total=False):
+    cidr: str | None
+    namespace: str | None
+    ports: Sequence[int]
+
+
+class EgressSpec(TypedDict, total=False):
+    allow: Sequence[DestinationSpec]
+
+
 class SpecChanges(TypedDict, total=False):
     """What can be changed later. Of an object, what is not named stays; None takes a field away."""
 
@@ -76,6 +86,7 @@ class SpecChanges(TypedDict, total=False):
     budget: BudgetSpec
     resources: Mapping[str, Any]
     pod_template: Mapping[str, Any]
+    egress: EgressSpec
     labels: Mapping[str, str | None]
 
 

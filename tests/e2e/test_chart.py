@@ -51,6 +51,7 @@ def values(
         "nats": nats,
         "database": {"url": moved(database_url, reachable)[0]},
         "redis": {"url": moved(endpoints.redis_url, reachable)[0]},
+        "sessions": {"egress": {"allowedCidrs": ["192.0.2.0/24"]}},
         "networkPolicy": {**model_values["networkPolicy"], "nats": policy},
     }
 
@@ -71,6 +72,10 @@ async def nothing_left(release: Release) -> bool:
     ours = ("--all-namespaces", f"--selector=app.kubernetes.io/instance={RELEASE}", "--output=json")
     left = json.loads(await release.run("get", KINDS, *ours))["items"]
     return not any(release.namespace in json.dumps(item["metadata"]) for item in left)
+
+
+async def has_policy(release: Release) -> bool:
+    return "networkpolicy.networking.k8s.io/claude-first" in await release.names("networkpolicies")
 
 
 async def knows_later(release: Release) -> bool:
@@ -100,6 +105,9 @@ async def test_from_install_to_uninstall_and_back(
         made = await release.get("claudesession", "first")
         assert made["metadata"]["uid"] == session_id
         assert made["status"]["state"] == "idle"
+        allow = {"egress": {"allow": [{"cidr": "192.0.2.7/32", "ports": [443]}]}}
+        assert (await http.patch(f"/api/v1/session/{session_id}", json=allow)).status_code == 200
+        await until(lambda: has_policy(release), 30)
 
     # A session works on while operator and API are replaced, and the new ones know it.
     later = values | {"operator": {"replicas": 1}, "api": {"audience": "later"}}

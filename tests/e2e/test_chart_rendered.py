@@ -151,6 +151,19 @@ def test_sessions_pods_reach_what_is_named_and_nothing_else(helm: Helm) -> None:
         assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53, 4223, 443, 22}
 
 
+def test_what_sessions_may_choose_reaches_the_operator(helm: Helm) -> None:
+    def given(file: str) -> dict[str, str]:
+        pod = only(helm.render(file), "Deployment", "jelmore-operator")["spec"]["template"]["spec"]
+        return {name: value for name, value in environment(pod["containers"][0]).items() if "_EGRESS_" in name}
+
+    assert given("everything") == {
+        "JELMORE_EGRESS_ALLOWED_CIDRS": "10.0.0.0/8,2001:db8::/32",
+        "JELMORE_EGRESS_DENIED_CIDRS": "10.96.0.0/12",
+        "JELMORE_EGRESS_ALLOWED_NAMESPACES": "tools,databases",
+    }
+    assert given("minimal") == {}
+
+
 def test_retention_reaches_the_api(helm: Helm) -> None:
     for file, log, stream in ("minimal", "720h", "168h"), ("everything", "8760h", "0s"):
         pod = only(helm.render(file), "Deployment", "jelmore-api")["spec"]["template"]["spec"]
@@ -401,6 +414,30 @@ NOT_FITTING: dict[str, tuple[str, object, str]] = {
         "minimal",
         {"nats": {"certificateKey": "client.crt"}},
         "nats.certificateKey and nats.keyKey go together",
+    ),
+    "egress without policies": (
+        "minimal",
+        {"networkPolicy": {"enabled": False}, "sessions": {"egress": {"allowedCidrs": ["10.0.0.0/8"]}}},
+        "sessions.egress lets sessions reach more than networkPolicy does, and networkPolicy.enabled is false",
+    ),
+    "egress where no policies are": (
+        "minimal",
+        {
+            "namespaces": [],
+            "networkPolicy": {"namespaces": ["team-a"]},
+            "sessions": {"egress": {"allowedNamespaces": ["tools"]}},
+        },
+        "sessions.egress needs namespaces",
+    ),
+    "egress to the release": (
+        "minimal",
+        {"sessions": {"egress": {"allowedNamespaces": ["jelmore"]}}},
+        "sessions.egress.allowedNamespaces names jelmore, the release's own namespace",
+    ),
+    "egress to a host": (
+        "minimal",
+        {"sessions": {"egress": {"allowedCidrs": ["example.com"]}}},
+        "/sessions/egress/allowedCidrs/0",
     ),
     "retention in days": ("minimal", {"api": {"retention": {"log": "30d"}}}, "/api/retention/log"),
     "an ingress without hosts": ("minimal", {"api": {"ingress": {"enabled": True}}}, "api.ingress.hosts is missing"),

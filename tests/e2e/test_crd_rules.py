@@ -28,6 +28,11 @@ def cloning(url: str, **git: Any) -> dict[str, Any]:
     return {"workspace": {"git": {"url": url} | git}}
 
 
+def to(**destination: Any) -> dict[str, Any]:
+    return {"egress": {"allow": [{"ports": [443], **destination}]}}
+
+
+TO = "spec.egress.allow[0]"
 URL = "spec.workspace.git.url"
 #: Of a group of fields, the API server names what it says of no one of them by the group.
 GIT = "spec.workspace.git"
@@ -81,6 +86,15 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     (cloning("https://host/a", ref="-x"), f"{GIT}.ref", "should match"),
     (cloning("https://host/a", depth=0), f"{GIT}.depth", "greater than or equal to 1"),
     ({"workspace": {"commits": {"name": "A <a@b>"}}}, "spec.workspace.commits.name", "should match"),
+    (to(cidr="example.com"), f"{TO}.cidr", "Forbidden: must be a range of addresses such as 10.20.0.0/16"),
+    (to(cidr="*.example.com"), f"{TO}.cidr", "Host names cannot be given"),
+    (to(cidr="10.0.0.1"), f"{TO}.cidr", "or 192.0.2.7/32 for a single one"),
+    (to(cidr="010.0.0.0/8"), f"{TO}.cidr", "must be a range of addresses"),
+    (to(), TO, "must name either a cidr or a namespace"),
+    (to(cidr="10.0.0.0/8", namespace="a"), TO, "must name either a cidr or a namespace"),
+    (to(namespace="A"), f"{TO}.namespace", "should match"),
+    (to(cidr="10.0.0.0/8", ports=[]), f"{TO}.ports", "should have at least 1 items"),
+    (to(cidr="10.0.0.0/8", ports=[65536]), f"{TO}.ports[0]", "less than or equal to 65535"),
     ({"mcpServers": {"a": "b"}}, "spec.mcpServers.a", 'must be of type object: "string"'),
     ({"allowedTools": ["x"] * 129}, "spec.allowedTools", "must have at most 128 items"),
 ]
@@ -108,6 +122,9 @@ def test_nonsense_is_refused(dry_sessions: SessionsHttp, spec: dict[str, Any], f
         {"resources": {"limits": {"cpu": 2}, "requests": {"cpu": "2000m"}}},
         {"resources": {"limits": {}, "requests": {"memory": "64Gi", "example.com/gpu": 1}}},
         toleration(operator="Exists"),
+        to(cidr="10.1.2.3/16"),
+        to(cidr="2001:db8::/32", ports=[1, 65535]),
+        to(namespace="tools"),
     ],
     ids=str,
 )
@@ -187,6 +204,7 @@ def test_what_was_left_out_cannot_be_added_later(sessions_http: SessionsHttp) ->
         {"workspace": {"git": {"url": "https://host/b", "ref": "x"}, "retain": True}},
         {"model": "opus", "permissionMode": "plan", "lifecycle": {"suspend": True}},
         {"resources": {"limits": {"memory": "8Gi"}}, "podTemplate": {"runtimeClassName": "gvisor"}},
+        to(cidr="10.0.0.0/8"),
     ],
     ids=str,
 )

@@ -36,7 +36,8 @@ def without_nulls(value: Any, schema: dict[str, Any]) -> Any:
     }
 
 
-#: Of a repository, with and without something wrong.
+#: Of a range of addresses and of a repository, with and without something wrong.
+_CIDR = r"(10|192\.0\.2|300|0?1)(\.[0-9]{1,3}){1,3}/[0-9]{1,2}|[0-9a-f]{0,5}(::?[0-9a-f]{0,5}){1,7}/[0-9]{1,3}"
 _URL = r"(https?|ssh)://(git@|-)?[a-z.]{1,8}(:[0-9]{1,6})?/[!-~]{0,9}|git@[a-z.]{1,8}:[!-~]{1,9}"
 
 
@@ -99,6 +100,7 @@ def _in_a_cluster(schema: dict[str, Any]) -> dict[str, Any]:
     del workspace["path"], workspace["trustSettings"]
     # Its form is a rule's, which says what to do, and not the schema's: text at random would never have it.
     workspace["git"]["properties"]["url"]["pattern"] = _URL
+    schema["properties"]["egress"]["properties"]["allow"]["items"]["properties"]["cidr"]["pattern"] = _CIDR
     return schema
 
 

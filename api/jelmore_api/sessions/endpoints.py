@@ -114,8 +114,8 @@ async def change_session(
     at: WithServices,
     access: WithAccess,
 ) -> SessionView:
-    """Labels, model, permission mode, `lifecycle`, `approvals` and `budget.usd` act at once, most else when Claude is
-    started the next time. `query`, `session_id`, `workspace.path` and `workspace.storage` stay as they are.
+    """Labels, model, permission mode, `lifecycle`, `approvals`, `egress` and `budget.usd` act at once, most else when
+    Claude is started the next time. `query`, `session_id`, `workspace.path` and `workspace.storage` stay as they are.
     """
     return await at.sessions.change(session_id, body, access)
 

@@ -64,5 +64,6 @@ def on_one_machine(spec: SessionSpec) -> list[FieldError]:
         ("workspace", "storage"): spec.workspace.storage != plain.workspace.storage,
         ("resources",): spec.resources != plain.resources,
         ("pod_template",): spec.pod_template != plain.pod_template,
+        ("egress",): spec.egress != plain.egress,
     }
     return [invalid_field(_CLUSTER_ONLY, *path) for path, is_given in given.items() if is_given]

@@ -5,6 +5,7 @@ resource, snake_case in REST, by one alias generator. Everything is bounded, sin
 refused by the cost limit of CEL rules.
 """
 
+from jelmore_contract.resource.egress import Destination, Egress, Network, network
 from jelmore_contract.resource.fields import ContractModel, Duration, Name, ObjectName, Quantity, Rule, amount, seconds
 from jelmore_contract.resource.git import Commits, Git, local_path
 from jelmore_contract.resource.pod import (
@@ -52,12 +53,15 @@ __all__ = [
     "ContractModel",
     "Credentials",
     "CredentialsKind",
+    "Destination",
     "Duration",
+    "Egress",
     "Git",
     "GitStatus",
     "Lifecycle",
     "Metadata",
     "Name",
+    "Network",
     "ObjectName",
     "OnInterrupted",
     "PermissionMode",
@@ -74,6 +78,7 @@ __all__ = [
     "Workspace",
     "amount",
     "local_path",
+    "network",
     "seconds",
     "told_spec",
 ]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from jelmore_contract.resource.egress import Egress
 from jelmore_contract.resource.fields import ContractModel, Duration, Rule, ToolRule, seconds
 from jelmore_contract.resource.git import Commits, Git
 from jelmore_contract.resource.pod import Credentials, PodTemplate, Resources, Storage
@@ -206,6 +207,9 @@ class SessionSpec(ContractModel):
     )
     pod_template: PodTemplate = Field(
         default_factory=PodTemplate, description="Where a session's pod may run: scheduling and runtime class only."
+    )
+    egress: Egress = Field(
+        default_factory=Egress, description="In a cluster: what the session's pod may reach besides what all may."
     )
     session_id: UUID | None = Field(
         None,

@@ -53,6 +53,22 @@
 {{- end -}}
 {{- end -}}
 
+{{/* A policy of a session's own widens the one that all of its namespace have. Where there is none it would close the pod. */}}
+{{- define "jelmore.checks.egress" -}}
+{{- $egress := .Values.sessions.egress -}}
+{{- if or $egress.allowedCidrs $egress.allowedNamespaces -}}
+  {{- if not .Values.networkPolicy.enabled -}}
+    {{- fail "\n\nsessions.egress lets sessions reach more than networkPolicy does, and networkPolicy.enabled is false: they reach whatever the cluster lets them already. Remove sessions.egress, or set networkPolicy.enabled=true." -}}
+  {{- end -}}
+  {{- if not .Values.namespaces -}}
+    {{- fail "\n\nsessions.egress needs namespaces: where a session's namespace has no policy of the chart, one of the session's own would cut it off from NATS. List the namespaces in which sessions may live, or remove sessions.egress." -}}
+  {{- end -}}
+  {{- if has .Release.Namespace $egress.allowedNamespaces -}}
+    {{- fail (printf "\n\nsessions.egress.allowedNamespaces names %s, the release's own namespace, where the parts are that no session may reach. Remove it; networkPolicy.extraEgress names single pods." .Release.Namespace) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Refuses values that do not fit together. What one value may look like says values.schema.json. */}}
 {{- define "jelmore.checks" -}}
 {{- if .Values.bundled.enabled -}}
@@ -74,6 +90,7 @@
     {{- fail "\n\nnetworkPolicy.nats.to is missing, and sessions would not reach NATS. Say where it is: a namespaceSelector or ipBlock, as values.yaml shows; or set networkPolicy.enabled=false, and sessions' pods reach whatever the cluster lets them." -}}
   {{- end -}}
 {{- end -}}
+{{- include "jelmore.checks.egress" . -}}
 {{- if and .Values.api.ingress.enabled (not .Values.api.ingress.hosts) -}}
   {{- fail "\n\napi.ingress.hosts is missing. Set it to the host names at which the API shall be reached: [jelmore.example.com]; or set api.ingress.enabled=false." -}}
 {{- end -}}

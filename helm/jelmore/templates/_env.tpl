@@ -24,6 +24,11 @@
 - {name: JELMORE_UID_BASE, value: {{ .Values.sessions.uidBase | int64 | quote }}}
 - {name: JELMORE_UID_COUNT, value: {{ .Values.sessions.uidCount | int64 | quote }}}
 - {name: JELMORE_STORAGE_ACCESS_MODE, value: {{ .Values.sessions.storageAccessMode }}}
+{{- range $value, $variable := dict "allowedCidrs" "ALLOWED_CIDRS" "deniedCidrs" "DENIED_CIDRS" "allowedNamespaces" "ALLOWED_NAMESPACES" }}
+{{- with index $.Values.sessions.egress $value }}
+- {name: JELMORE_EGRESS_{{ $variable }}, value: {{ join "," . | quote }}}
+{{- end }}
+{{- end }}
 {{- with .Values.sessions.imagePullSecrets }}
 {{- $names := list }}
 {{- range . }}{{ $names = append $names .name }}{{ end }}
@@ -39,11 +44,11 @@
 - {name: JELMORE_NAMESPACE, value: {{ . }}}
 {{- end }}
 - {name: JELMORE_AUDIENCE, value: {{ .Values.api.audience | quote }}}
+- {name: JELMORE_LOG_RETENTION, value: {{ .Values.api.retention.log }}}
+- {name: JELMORE_STREAM_RETENTION, value: {{ .Values.api.retention.stream }}}
 - {name: JELMORE_HOST, value: 0.0.0.0}
 - {name: JELMORE_PORT, value: "8000"}
 {{ include "jelmore.natsEnv" . }}
 {{ include "jelmore.serverUrl" (dict "root" . "server" "database") }}
 {{ include "jelmore.serverUrl" (dict "root" . "server" "redis") }}
-- {name: JELMORE_LOG_RETENTION, value: {{ .Values.api.retention.log }}}
-- {name: JELMORE_STREAM_RETENTION, value: {{ .Values.api.retention.stream }}}
 {{- end -}}

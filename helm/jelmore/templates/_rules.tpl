@@ -15,6 +15,10 @@
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [list, watch, create, patch]
+# The policy of a session that asks to reach more than all may.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [list, watch, create, patch, delete]
 # The Secret of each session (configuration, bus credentials). None is read, and none that a person made is touched.
 - apiGroups: [""]
   resources: [secrets]

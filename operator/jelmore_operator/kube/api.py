@@ -46,6 +46,7 @@ SESSIONS = Kind("/apis/jelmore.dev/v1alpha1", "claudesessions")
 PODS = Kind("/api/v1", "pods")
 CLAIMS = Kind("/api/v1", "persistentvolumeclaims")
 SECRETS = Kind("/api/v1", "secrets")
+POLICIES = Kind("/apis/networking.k8s.io/v1", "networkpolicies")
 EVENTS = Kind("/api/v1", "events")
 LEASES = Kind("/apis/coordination.k8s.io/v1", "leases")
 

@@ -1,4 +1,5 @@
-"""What happens in the cluster, watched by kopf: every change of a session, a pod or a claim, into the store.
+"""What happens in the cluster, watched by kopf: every change of a session, or of a pod, a claim or a network policy of
+one, into the store.
 
 kopf runs in a thread of its own: it ends all tasks of its event loop when it ends, and it ends when a watch is refused.
 Then it is started again, and a list of all makes up for what was missed.
@@ -15,7 +16,7 @@ from typing import Any
 import kopf
 from kopf._core.engines.peering import Identity  # kopf does not export the type of its own argument
 
-from jelmore_operator.kube.api import CLAIMS, PODS, SESSIONS, Document, Kind
+from jelmore_operator.kube.api import CLAIMS, PODS, POLICIES, SESSIONS, Document, Kind
 from jelmore_operator.kube.names import SESSION_LABEL
 from jelmore_operator.kube.store import Store
 
@@ -25,6 +26,7 @@ _WATCHED = {
     SESSIONS: ("jelmore.dev", "v1alpha1", "claudesessions"),
     PODS: ("", "v1", "pods"),
     CLAIMS: ("", "v1", "persistentvolumeclaims"),
+    POLICIES: ("networking.k8s.io", "v1", "networkpolicies"),
 }
 _TIMEOUT = 10.0  # seconds of any other request
 #: Seconds between tries of a server that is away or busy. As good as without end: kopf would end with the last of them,

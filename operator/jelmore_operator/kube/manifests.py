@@ -72,7 +72,7 @@ def claim(resource: ClaudeSession, settings: PodSettings) -> Document:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": _metadata(resource),
+        "metadata": owned_metadata(resource),
         "spec": spec,
     }
 
@@ -118,7 +118,7 @@ def secret(resource: ClaudeSession, bus: BusAccess) -> Document:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": _metadata(resource),
+        "metadata": owned_metadata(resource),
         "type": "Opaque",
         "data": {name: base64.b64encode(text.encode()).decode() for name, text in files.items()},
     }
@@ -126,7 +126,7 @@ def secret(resource: ClaudeSession, bus: BusAccess) -> Document:
 
 def pod(resource: ClaudeSession, settings: PodSettings, record: Record) -> Document:
     spec = _pod_spec(resource, settings)
-    metadata = _metadata(resource)
+    metadata = owned_metadata(resource)
     digest = hashlib.sha256(encode_json(spec)).hexdigest()[:16]
     user = spec["securityContext"]["runAsUser"]
     passwd = f"claude:x:{user}:{user}::/home/claude:/bin/bash"
@@ -204,7 +204,8 @@ def _placement(resource: ClaudeSession) -> Document:
     return {name: value for name, value in wanted.items() if value}
 
 
-def _metadata(resource: ClaudeSession) -> Document:
+def owned_metadata(resource: ClaudeSession) -> Document:
+    """Of what goes with the resource."""
     metadata = resource.metadata
     return {
         "name": object_name(metadata.name),

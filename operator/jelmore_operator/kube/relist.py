@@ -5,7 +5,7 @@ can miss a deletion without knowing.
 import asyncio
 import logging
 
-from jelmore_operator.kube.api import CLAIMS, PODS, SESSIONS, Api
+from jelmore_operator.kube.api import CLAIMS, PODS, POLICIES, SESSIONS, Api
 from jelmore_operator.kube.names import SESSION_LABEL
 from jelmore_operator.kube.store import Store
 
@@ -47,7 +47,7 @@ class Relist:
 
     async def _all(self, newest: bool) -> None:
         for scope in self._scopes:
-            for kind in (SESSIONS, PODS, CLAIMS):
+            for kind in (SESSIONS, PODS, CLAIMS, POLICIES):
                 selector = "" if kind is SESSIONS else SESSION_LABEL
                 listed = await self._api.list_all(kind, scope, selector, newest)
                 self._store.kind(kind).replace(listed, scope)

@@ -1,5 +1,5 @@
-"""Pods, claims and Secrets of sessions: made and taken away. Never two pods of a session, and never an object of a pod
-taken away before its processes are gone.
+"""Pods, claims, Secrets and network policies of sessions: made and taken away. Never two pods of a session, and never
+an object of a pod taken away before its processes are gone.
 """
 
 import secrets
@@ -10,7 +10,8 @@ from jelmore_contract.subjects import SessionKey
 from jelmore_operator.bus.log import key_of
 from jelmore_operator.controller import NotYet
 from jelmore_operator.kube import manifests
-from jelmore_operator.kube.api import CLAIMS, PODS, SECRETS, Api, ApiError, Document
+from jelmore_operator.kube.api import CLAIMS, PODS, POLICIES, SECRETS, Api, ApiError, Document
+from jelmore_operator.kube.egress import is_outdated, policy
 from jelmore_operator.kube.names import MADE_OF, object_name
 from jelmore_operator.kube.pods import (
     Record,
@@ -105,6 +106,24 @@ class Runtimes:
             raise
         self._refusals.pop(key, None)
         self._store.pods.put(pod)
+
+    def egress_outdated(self, resource: ClaudeSession) -> bool:
+        """Whether the session's network policy is another than it should be."""
+        return is_outdated(self._store.policy(resource), policy(resource, self._settings.pods.egress), resource)
+
+    async def set_egress(self, resource: ClaudeSession) -> None:
+        wanted, seen = policy(resource, self._settings.pods.egress), self._store.policy(resource)
+        if seen is not None and (wanted is None or not is_ours(seen, resource)):
+            await self._api.delete(POLICIES, seen)
+            self._store.policies.remove(seen)
+        if wanted is None:
+            return
+        try:
+            self._store.policies.put(await self._api.apply(POLICIES, wanted))
+        except ApiError as error:
+            if error.status in _REFUSED:
+                self._refusals[key_of(resource)] = _refusal(error)
+            raise
 
     async def stop(self, resource: ClaudeSession) -> None:
         """The kubelet asks both containers to end, Claude's first."""

@@ -24,6 +24,7 @@ from jelmore_operator.kube.runtimes import Runtimes
 from jelmore_operator.kube.settings import OperatorSettings
 from jelmore_operator.kube.store import Store
 from jelmore_operator.queue import WorkQueue
+from jelmore_operator.reconcile.egress import egress_problem
 from jelmore_operator.reconcile.observed import Clone, Observed, Runtime, SeenConfigure
 from jelmore_operator.reconcile.plan import (
     Action,
@@ -39,6 +40,7 @@ from jelmore_operator.reconcile.plan import (
     PublishState,
     PublishTerminated,
     RestartAgent,
+    SetEgress,
     StartRuntime,
     StopRuntime,
     WriteStatus,
@@ -83,6 +85,8 @@ class PodSessions:
             last_input=self._log.last_input(key),
             last_configure=self._log.last_configure(key),
             clone=Clone(running=True) if pod is not None and is_cloning(pod) else None,
+            egress_problem=egress_problem(resource.spec.egress, self._settings.pods.egress),
+            egress_outdated=self._runtimes.egress_outdated(resource),
             kept=self._runtimes.kept(resource),
             durable=not resource.spec.workspace.storage.ephemeral,
             own_identity=self._settings.bus.identity is not None,
@@ -135,6 +139,8 @@ class PodSessions:
             case Configure(live=live):
                 last = observed.last_configure.seq if observed.last_configure else 0
                 self._log.keep_configure(key, SeenConfigure(await self._teller.configure(key, live, last), live))
+            case SetEgress():
+                await self._runtimes.set_egress(resource)
             case DeleteResource():
                 await self._resources.delete(resource)
             case CloseCommands():

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jelmore_bus import Access, AccessError, Tls
-from jelmore_contract.resource import Credentials, CredentialsKind
+from jelmore_contract.resource import Credentials, CredentialsKind, Network, network
 from jelmore_operator.controller import WORKERS
 from jelmore_operator.identity import Identity
+from jelmore_operator.reconcile.egress import EgressLimits
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -57,7 +58,7 @@ class Users:
 class PodSettings:
     """What all sessions' pods have in common. credentials: for sessions that name none. anthropic_base_url: where
     sessions without a gateway of their own go instead of Anthropic; "" for Anthropic. pull_secrets: names of Secrets
-    for the image, in each session's namespace.
+    for the image, in each session's namespace. egress: what sessions may choose of.
     """
 
     image: str
@@ -67,6 +68,7 @@ class PodSettings:
     users: Users = Users()
     access_mode: str = "ReadWriteOnce"
     pull_secrets: tuple[str, ...] = ()
+    egress: EgressLimits = field(default_factory=EgressLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,18 @@ class _Environment:
     def names(self, name: str) -> tuple[str, ...]:
         """Divided by commas."""
         return tuple(each.strip() for each in self.get(name, "").split(",") if each.strip())
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Divided by commas."""
+        found = []
+        for cidr in self.names(name):
+            try:
+                found.append(network(cidr))
+            except ValueError:
+                raise SettingsError(
+                    f"JELMORE_{name}: {cidr!r} is no range of addresses: write 10.20.0.0/16, with commas between them."
+                ) from None
+        return tuple(found)
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.get(name, str(default))
@@ -178,4 +192,12 @@ def _pods(env: _Environment) -> PodSettings:
         users=Users(base, env.number("UID_COUNT", min(Users().pairs, most), 1, most)),
         access_mode=env.choose("STORAGE_ACCESS_MODE", _ACCESS_MODES, "ReadWriteOnce"),
         pull_secrets=env.names("IMAGE_PULL_SECRETS"),
+        egress=_egress(env),
     )
+
+
+def _egress(env: _Environment) -> EgressLimits:
+    namespaces = env.names("EGRESS_ALLOWED_NAMESPACES")
+    for name in namespaces:
+        _check_namespace("EGRESS_ALLOWED_NAMESPACES", name)
+    return EgressLimits(env.networks("EGRESS_ALLOWED_CIDRS"), env.networks("EGRESS_DENIED_CIDRS"), namespaces)

@@ -1,5 +1,5 @@
-"""What is seen of the cluster: sessions, their pods and claims. Level-based: only the last state of each counts, and
-a list of all, now and then, replaces what is known, since a watch can miss a deletion.
+"""What is seen of the cluster: sessions, their pods, claims and network policies. Level-based: only the last state of
+each counts, and a list of all, now and then, replaces what is known, since a watch can miss a deletion.
 """
 
 import logging
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import SessionKey
-from jelmore_operator.kube.api import CLAIMS, PODS, SESSIONS, Document, Kind, Listed, version_of
+from jelmore_operator.kube.api import CLAIMS, PODS, POLICIES, SESSIONS, Document, Kind, Listed, version_of
 from jelmore_operator.kube.names import SESSION_LABEL, object_name
 
 logger = logging.getLogger(__name__)
@@ -95,11 +95,12 @@ class Store:
         self.sessions = Seen(self._session_changed)
         self.pods = Seen(self._owned_changed)
         self.claims = Seen(self._owned_changed)
+        self.policies = Seen(self._owned_changed)
         self._keys: dict[Name, SessionKey] = {}
         self._resources: dict[SessionKey, dict[str, ClaudeSession]] = {}
 
     def kind(self, kind: Kind) -> Seen:
-        return {SESSIONS: self.sessions, PODS: self.pods, CLAIMS: self.claims}[kind]
+        return {SESSIONS: self.sessions, PODS: self.pods, CLAIMS: self.claims, POLICIES: self.policies}[kind]
 
     def known(self) -> list[SessionKey]:
         return list(self._resources)
@@ -132,6 +133,9 @@ class Store:
 
     def claim(self, resource: ClaudeSession) -> Document | None:
         return self.claims.get(Name(resource.metadata.namespace, object_name(resource.metadata.name)))
+
+    def policy(self, resource: ClaudeSession) -> Document | None:
+        return self.policies.get(Name(resource.metadata.namespace, object_name(resource.metadata.name)))
 
     def _session_changed(self, name: Name, document: Document) -> None:
         self._let_go(name)

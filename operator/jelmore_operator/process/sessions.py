@@ -28,6 +28,7 @@ from jelmore_operator.reconcile.plan import (
     PublishState,
     PublishTerminated,
     RestartAgent,
+    SetEgress,
     StartRuntime,
     StopRuntime,
     WriteStatus,
@@ -130,6 +131,8 @@ class ProcessSessions:
                 await self._teller.delete_consumer(key)
             case ForgetResource():
                 await self._forget(resource)
+            case SetEgress():
+                raise AssertionError("processes reach what their machine does")
             case _:
                 logger.info("doing: %r", action)
                 await self._change_runtime(action, resource)

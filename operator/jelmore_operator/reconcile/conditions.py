@@ -14,6 +14,8 @@ AGENT_CONNECTED = "AgentConnected"
 WORKSPACE_READY = "WorkspaceReady"
 CREDENTIALS_READY = "CredentialsReady"
 DURABLE = "Durable"
+#: Only there where the spec asks for something.
+EGRESS_READY = "EgressReady"
 BUS_IDENTITY = "BusIdentity"
 #: Only there once the session has been terminated; its time says since when.
 TERMINATED = "Terminated"
@@ -44,6 +46,8 @@ def conditions(observed: Observed, verdict: Verdict, state: SessionState, now: d
         _condition(before, DURABLE, observed.durable, "Kept" if observed.durable else "Ephemeral", "", now),
         _condition(before, BUS_IDENTITY, own, "Own" if own else "Shared", "" if own else _SHARED, now),
     ]
+    if observed.resource.spec.egress.allow:
+        found.append(_egress(observed, now))
     if state is SessionState.FAILED:
         earlier = () if verdict.failed_anew else before
         found.append(_condition(earlier, STALLED, True, verdict.reason, verdict.message or "", now))
@@ -69,6 +73,13 @@ def _workspace(observed: Observed, verdict: Verdict, state: SessionState, now: d
     if last is not None and state is SessionState.FAILED and not verdict.failed_anew:
         return last  # the pod that told of it is gone: it is looked for anew with the next try
     return _problem(before, WORKSPACE_READY, observed.workspace_problem, now)
+
+
+def _egress(observed: Observed, now: datetime) -> Condition:
+    before, problem = observed.resource.status.conditions, observed.egress_problem
+    if problem is None and observed.egress_outdated:
+        return _condition(before, EGRESS_READY, False, "NotApplied", "", now)
+    return _condition(before, EGRESS_READY, problem is None, "NotAllowed" if problem else "Applied", problem or "", now)
 
 
 def _obstacle(observed: Observed, kind: ObstacleKind) -> str | None:

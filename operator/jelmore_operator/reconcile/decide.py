@@ -7,6 +7,7 @@ from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import Plan, Verdict
 from jelmore_operator.reconcile.policies.credentials import credentials
 from jelmore_operator.reconcile.policies.deletion import deletion
+from jelmore_operator.reconcile.policies.egress import egress, opened
 from jelmore_operator.reconcile.policies.expiry import expiry, expiry_end
 from jelmore_operator.reconcile.policies.failure import failure
 from jelmore_operator.reconcile.policies.hibernation import hibernation, hibernation_due
@@ -26,7 +27,7 @@ def decide(observed: Observed, now: datetime) -> Plan:
         return Plan((*verdict.actions, *status(observed, verdict, now)), requeue)
     # The status is written before a runtime is started: written after, a crash in between would leave a
     # running session that counts as hibernated, and the next pass would stop it.
-    return Plan((*status(observed, verdict, now), *verdict.actions), requeue)
+    return Plan((*status(observed, verdict, now), *opened(observed), *verdict.actions), requeue)
 
 
 def _verdict(observed: Observed, now: datetime) -> Verdict:
@@ -38,6 +39,7 @@ def _verdict(observed: Observed, now: datetime) -> Verdict:
         or hibernation(observed, now)
         or workspace(observed, now)
         or credentials(observed)
+        or egress(observed)
         or run(observed, now)
     )
 

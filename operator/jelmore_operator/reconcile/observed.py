@@ -98,10 +98,11 @@ class Clone:
 class Observed:
     """shutdown_by: the environment of all sessions is going away, at the latest then. The problems are sentences that
     say what is wrong and what to do. clone: None where nothing has to be cloned before the first run, or not by whoever
-    reconciles. durable: the session's disk outlives its processes and their host's restart. kept: what of the session
-    stays when it is deleted, as a sentence. own_identity: its agent is on the bus as a user of its own. announced:
-    `session.created` is known to be in the log. told: the digest of spec and labels as the log has them; None where it
-    does not have them yet, or that is not known.
+    reconciles. egress_outdated: what the session may reach on the network is not what it should be. durable: the
+    session's disk outlives its processes and their host's restart. kept: what of the session stays when it is deleted,
+    as a sentence. own_identity: its agent is on the bus as a user of its own. announced: `session.created` is known to
+    be in the log. told: the digest of spec and labels as the log has them; None where it does not have them yet, or
+    that is not known.
     """
 
     resource: ClaudeSession
@@ -113,6 +114,8 @@ class Observed:
     workspace_problem: str | None = None
     clone: Clone | None = None
     credentials_problem: str | None = None
+    egress_problem: str | None = None
+    egress_outdated: bool = False
     durable: bool = True
     kept: str | None = None
     own_identity: bool = True

@@ -60,6 +60,11 @@ class KillRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class SetEgress:
+    """Makes what the session may reach on the network what its spec says; nothing of it where not all is granted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt:
     """Asks the agent to stop the turn, so that it ends with its result."""
 
@@ -122,6 +127,7 @@ type Action = (
     | CloneWorkspace
     | StopRuntime
     | KillRuntime
+    | SetEgress
     | Interrupt
     | Configure
     | DeleteResource

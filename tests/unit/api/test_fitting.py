@@ -24,6 +24,7 @@ ONLY_IN_PODS: list[tuple[dict[str, Any], str]] = [
     ({"workspace": {"storage": {"ephemeral": True}}}, "#/workspace/storage"),
     ({"resources": {"limits": {"memory": "1Gi"}}}, "#/resources"),
     ({"pod_template": {"node_selector": {"a": "b"}}}, "#/pod_template"),
+    ({"egress": {"allow": [{"cidr": "10.0.0.0/8", "ports": [443]}]}}, "#/egress"),
 ]
 
 

@@ -50,6 +50,12 @@ FULL = {
         "runtime_class_name": "gvisor",
         "priority_class_name": "low",
     },
+    "egress": {
+        "allow": [
+            {"cidr": "10.20.0.0/16", "namespace": None, "ports": [443]},
+            {"cidr": None, "namespace": "tools", "ports": [8080, 8443]},
+        ]
+    },
     "session_id": "550e8400-e29b-41d4-a716-446655440000",
 }
 

@@ -3,6 +3,7 @@ makes, against the schemas of every Kubernetes that the chart is for. Strict: no
 """
 
 import dataclasses
+import ipaddress
 import json
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,9 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from jelmore_operator.kube import manifests
+from jelmore_operator.kube.egress import policy
 from jelmore_operator.kube.pods import Record
+from jelmore_operator.reconcile.egress import EgressLimits
 from tests.support.helm import CHART, ROOT, Rendered, documents
 from tests.support.observations import resource
 from tests.support.pods import SETTINGS
@@ -75,11 +78,14 @@ def test_the_definition_of_the_resource(version: str) -> None:
 def test_what_the_operator_makes(version: str) -> None:
     bus = manifests.BusAccess("nats://nats:4222", "credentials", "nonce")
     settings = dataclasses.replace(SETTINGS, pull_secrets=("registry",))
-    session = resource()
+    limits = EgressLimits((ipaddress.ip_network("0.0.0.0/0"),), (), ("tools",))
+    allow = [{"cidr": "0.0.0.0/0", "ports": [22]}, {"namespace": "tools", "ports": [8080]}]
+    session = resource(spec={"egress": {"allow": allow}})
     made = [
         manifests.pod(session, settings, Record()),
         manifests.claim(session, settings),
         manifests.secret(session, bus),
+        policy(session, limits),
     ]
     # They go to the API server as JSON.
     assert [problem for each in made for problem in schemas(version).problems(json.loads(json.dumps(each)))] == []

@@ -1,12 +1,15 @@
 """What the resource's models refuse, and amounts."""
 
+import ipaddress
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jelmore_contract.resource import SessionSpec, amount, seconds
+from jelmore_contract.resource import SessionSpec, amount, network, seconds
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,11 @@ def toleration(**fields: Any) -> dict[str, Any]:
     return {"podTemplate": {"tolerations": [fields]}}
 
 
+def to(**destination: Any) -> dict[str, Any]:
+    return {"egress": {"allow": [{"ports": [443], **destination}]}}
+
+
+NO_CIDR = "must be a range of addresses such as .*Host names cannot be given"
 REFUSED = [
     ({"workspace": {"storage": {"size": "0Gi"}}}, "must be more than 0, such as 10Gi"),
     ({"workspace": {"path": "here"}}, "must be an absolute path"),
@@ -53,6 +61,14 @@ REFUSED = [
     ({"resources": {"requests": {"cpu": -1}}}, "should match pattern"),
     ({"resources": {"requests": {"cpu": True}}}, "should be a valid string"),
     ({"podTemplate": {"nodeSelector": {"no good": "x"}}}, "should match pattern"),
+    *((to(cidr=text), NO_CIDR) for text in ("example.com", "https://example.com/", "*.example.com", "10.0.0.1", "::1")),
+    *((to(cidr=text), NO_CIDR) for text in ("10.0.0.0/33", "010.0.0.0/8", "1.2/8", "1.0.0.0/255.0.0.0", "1.0.0.0/8\n")),
+    *((to(cidr=text), NO_CIDR) for text in ("1::2::3/64", "12345::/64", "::/129", "::ffff:1.2.3.4/96", "fe80::1%e/9")),
+    (to(), "must name either a cidr or a namespace"),
+    (to(cidr="10.0.0.0/8", namespace="a"), "must name either a cidr or a namespace"),
+    (to(namespace="A.b"), "should match pattern"),
+    (to(cidr="10.0.0.0/8", ports=[]), "at least 1 item"),
+    (to(cidr="10.0.0.0/8", ports=[0]), "greater than or equal to 1"),
     (toleration(value="x"), "without a key, the operator must be Exists"),
     (toleration(key="k", operator="Exists", value="x"), "a value goes with the operator Equal only"),
     (toleration(key="k", effect="NoSchedule", tolerationSeconds=1), "seconds go with the effect NoExecute only"),
@@ -73,6 +89,9 @@ def test_nonsense_is_refused(spec: dict[str, Any], message: str) -> None:
         toleration(operator="Exists"),
         toleration(key="example.com/k", value="", effect="NoExecute", tolerationSeconds=0),
         {"podTemplate": {"nodeSelector": {"example.com/zone": "a", "disk": ""}}},
+        to(cidr="10.1.2.3/16"),
+        to(cidr="0.0.0.0/0", ports=[1, 65535]),
+        to(namespace="tools"),
     ],
 )
 def test_what_kubernetes_takes_is_taken(spec: dict[str, Any]) -> None:
@@ -82,3 +101,25 @@ def test_what_kubernetes_takes_is_taken(spec: dict[str, Any]) -> None:
 def test_a_number_without_unit_needs_no_quotes() -> None:
     spec = SessionSpec.model_validate({"resources": {"limits": {"cpu": 2}}})
     assert spec.resources.limits == {"cpu": "2"}
+
+
+@given(st.ip_addresses(v=4) | st.ip_addresses(v=6), st.data())
+def test_every_network_is_one_however_it_is_written(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, data: st.DataObject
+) -> None:
+    prefix = data.draw(st.integers(0, address.max_prefixlen))
+    whole = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
+    for text in (f"{address}/{prefix}", f"{address.exploded}/{prefix}", f"{address}/{prefix}".upper()):
+        assert network(text) == whole
+
+
+@given(st.from_regex(r"[0-9a-f]{0,5}(::?[0-9a-f]{0,5}){1,8}/[0-9]{1,3}", fullmatch=True))
+def test_what_is_taken_for_one_is_one(text: str) -> None:
+    try:
+        expected = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        with pytest.raises(ValueError, match="must be a range of addresses"):
+            network(text)
+    else:
+        leading_zero = text.partition("/")[2] not in ("0", str(expected.prefixlen))
+        assert leading_zero or network(text) == expected

@@ -59,7 +59,12 @@ def mirror(observed: Observed, verdict: Verdict, now: datetime) -> SessionStatus
     own = observed.own_report
     state = verdict.state or _reported_state(own) or before.state
     block = None if state is SessionState.TERMINATED else standing_in_the_way(observed, now)
-    said = verdict.message or (own.message if own else None) or (block.message if block else None)
+    said = (
+        verdict.message
+        or (own.message if own else None)
+        or (block.message if block else None)
+        or observed.egress_problem
+    )
     fields = before.model_copy(
         update={
             "state": state,

@@ -51,6 +51,9 @@ def test_all_that_can_be_said(environment: dict[str, str], tmp_path: Path) -> No
             "JELMORE_UID_BASE": "20000",
             "JELMORE_UID_COUNT": "5",
             "JELMORE_STORAGE_ACCESS_MODE": "ReadWriteOncePod",
+            "JELMORE_EGRESS_ALLOWED_CIDRS": "10.0.0.0/8, 2001:db8::/32",
+            "JELMORE_EGRESS_DENIED_CIDRS": "10.96.0.0/12",
+            "JELMORE_EGRESS_ALLOWED_NAMESPACES": "tools",
         }
     )
     assert settings.namespaces == ("a", "b")
@@ -64,6 +67,9 @@ def test_all_that_can_be_said(environment: dict[str, str], tmp_path: Path) -> No
     assert (settings.pods.users.base, settings.pods.users.pairs) == (20000, 5)
     assert settings.pods.access_mode == "ReadWriteOncePod"
     assert settings.pods.pull_secrets == ("registry", "mirror")
+    egress = settings.pods.egress
+    assert [str(each) for each in (*egress.allowed, *egress.denied)] == ["10.0.0.0/8", "2001:db8::/32", "10.96.0.0/12"]
+    assert egress.namespaces == ("tools",)
 
 
 WRONG = {
@@ -82,6 +88,12 @@ WRONG = {
     "uid base": ({"JELMORE_UID_BASE": "0"}, "JELMORE_UID_BASE is '0': it must be a number from 1000"),
     "uid count": ({"JELMORE_UID_COUNT": "many"}, "JELMORE_UID_COUNT is 'many'"),
     "too many uids": ({"JELMORE_UID_BASE": "2147483000", "JELMORE_UID_COUNT": "1000"}, "JELMORE_UID_COUNT is '1000'"),
+    "a host name": (
+        {"JELMORE_EGRESS_ALLOWED_CIDRS": "10.0.0.0/8,example.com"},
+        "JELMORE_EGRESS_ALLOWED_CIDRS: 'example.com' is no range of addresses: write 10.20.0.0/16",
+    ),
+    "an address": ({"JELMORE_EGRESS_DENIED_CIDRS": "10.0.0.1"}, "JELMORE_EGRESS_DENIED_CIDRS: '10.0.0.1' is no range"),
+    "egress to no namespace": ({"JELMORE_EGRESS_ALLOWED_NAMESPACES": "*"}, "JELMORE_EGRESS_ALLOWED_NAMESPACES: '*' is"),
     "access mode": ({"JELMORE_STORAGE_ACCESS_MODE": "ReadOnlyMany"}, "JELMORE_STORAGE_ACCESS_MODE is 'ReadOnlyMany'"),
 }
 

@@ -33,6 +33,7 @@ from jelmore_operator.reconcile.plan import (
     PublishState,
     PublishTerminated,
     RestartAgent,
+    SetEgress,
     StartRuntime,
     StopReason,
     StopRuntime,
@@ -88,7 +89,7 @@ class World:
             case ForgetResource():
                 assert not self.runtime.alive, "forgotten while something runs"
                 self.session = None
-            case Interrupt() | Configure() | DeleteResource() | PublishSpecChanged() | CloneWorkspace():
+            case Interrupt() | Configure() | DeleteResource() | PublishSpecChanged() | CloneWorkspace() | SetEgress():
                 raise AssertionError(f"nothing here asks for {action}")
             case _:
                 self.change_runtime(action)
