@@ -1,5 +1,6 @@
 """`python -m jelmore_api`: serves until SIGTERM or Ctrl-C, then lets every answer under way go out. Exit code 0."""
 
+import gc
 import sys
 
 from pydantic import ValidationError
@@ -15,7 +16,10 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"jelmore_api cannot start: {problem(error)}.")
     logs.configure()
-    server(settings).run()
+    service = server(settings)
+    # What is imported and made by now stays for good: looking through it for garbage would hold up every answer.
+    gc.freeze()
+    service.run()
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             commands=commands,
             approvals=approval_service,
             events=event_service,
-            diffs=DiffService(bus, event_repository, event_service),
+            diffs=DiffService(bus, event_repository, session_service, event_service),
             replay=replay,
             rooms=rooms,
             persister=persister,

@@ -15,8 +15,8 @@ from jelmore_contract.errors import ProblemType
 _known: dict[tuple[type, str, str], AbstractSet[str]] = {}
 
 
-def only_known_parameters(connection: HTTPConnection) -> None:
-    """A dependency. Raises Problem (422)."""
+async def only_known_parameters(connection: HTTPConnection) -> None:
+    """A dependency, as a coroutine (FastAPI runs others in a thread). Raises Problem (422)."""
     if not connection.query_params:
         return
     known = _parameters(connection.scope["route"])

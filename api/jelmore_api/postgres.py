@@ -32,6 +32,10 @@ _log = logging.getLogger("jelmore.api.postgres")
 type Row = asyncpg.Record
 
 
+async def _nothing(_: object) -> None:
+    """Between two users of a connection: single statements leave nothing to reset, which would be a round trip."""
+
+
 class Postgres:
     """`async with Postgres(url)`: connects when first asked. Methods raise Problem (503) while the database is away."""
 
@@ -40,6 +44,7 @@ class Postgres:
         self._pool: asyncpg.Pool[Row] = asyncpg.create_pool(  # type: ignore[call-overload]  # knows asyncpg.connect alone
             url,
             connect=connect,
+            reset=_nothing,
             min_size=0,
             max_size=_MOST_CONNECTIONS,
             timeout=_CONNECT,

@@ -56,7 +56,7 @@ class State(TypedDict):
     services: Services
 
 
-def services(connection: HTTPConnection) -> Services:
-    """A dependency, for HTTP and WebSocket alike."""
+async def services(connection: HTTPConnection) -> Services:
+    """A dependency, for HTTP and WebSocket alike, as a coroutine (FastAPI runs others in a thread)."""
     found: Services = connection.state.services
     return found

@@ -73,17 +73,23 @@ def encode_event(
     event_id: str, event_type: str, session_id: str, timestamp: str, payload: bytes, encoding: Encoding | None = None
 ) -> bytes:
     """The envelope with `payload` (JSON bytes) spliced in untouched. The other fields must need no JSON escaping."""
+    head = _head(event_id, event_type, session_id, timestamp, encoding)
+    return b"".join((b"{", head.encode(), payload, b"}"))
+
+
+def reader_text(
+    seq: int, event_id: str, event_type: str, session_id: str, timestamp: str, encoding: str | None, payload: str
+) -> str:
+    """The event as readers get it: with `seq` as its first field, `payload` (JSON) untouched."""
+    return f'{{"seq":{seq},{_head(event_id, event_type, session_id, timestamp, encoding)}{payload}}}'
+
+
+def _head(event_id: str, event_type: str, session_id: str, timestamp: str, encoding: str | None) -> str:
     mark = f'"encoding":"{encoding}",' if encoding else ""
-    head = (
-        f'{{"id":"{event_id}","event_type":"{event_type}","session_id":"{session_id}",'
+    return (
+        f'"id":"{event_id}","event_type":"{event_type}","session_id":"{session_id}",'
         f'"timestamp":"{timestamp}",{mark}"payload":'
     )
-    return b"".join((head.encode(), payload, b"}"))
-
-
-def add_seq(event: bytes, seq: int) -> bytes:
-    """The event as readers get it: `seq` spliced in as the first field."""
-    return b'{"seq":%d,' % seq + event[1:]
 
 
 # The head that encode_event makes, in its fixed order. Events of other writers are decoded instead.

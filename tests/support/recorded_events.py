@@ -5,7 +5,7 @@ from typing import Any
 
 from jelmore_agent.fold import Fold
 from jelmore_agent.spool import LineRecord
-from jelmore_contract.events import add_seq, encode_event
+from jelmore_contract.events import reader_text
 from tests.support.frames import recorded_lines
 
 _TIME = "2025-08-06T12:00:00.000Z"
@@ -19,6 +19,6 @@ def recorded_events(scenario: str) -> list[dict[str, Any]]:
         end += len(line)
         for event in fold.apply(LineRecord(1, end, line.rstrip(b"\n"))).events:
             seq = len(events) + 1
-            text = encode_event(f"e{seq}", event.event_type, fold.session_id, _TIME, event.payload, event.encoding)
-            events.append(json.loads(add_seq(text, seq)))
+            head = (seq, f"e{seq}", event.event_type, fold.session_id, _TIME, event.encoding)
+            events.append(json.loads(reader_text(*head, event.payload.decode())))
     return events

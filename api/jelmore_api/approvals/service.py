@@ -37,8 +37,7 @@ class ApprovalService:
         self._commands = commands
 
     async def open(self, session_id: str) -> ApprovalPage:
-        session = await self._sessions.get(session_id)
-        key = SessionKey(session.namespace, session_id)
+        key = await self._sessions.key(session_id)
         position = await self._repository.position()
         rows = await self._repository.open(session_id)
         views = {row["approval_id"]: _view(row["request"], row["requested_at"]) for row in rows}

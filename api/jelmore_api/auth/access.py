@@ -48,8 +48,8 @@ class Everything:
 type Admission = Callable[[list[str]], Awaitable[Access]]
 
 
-def access(connection: HTTPConnection) -> Access:
-    """A dependency: what the guard that let the request in has found."""
+async def access(connection: HTTPConnection) -> Access:
+    """A dependency, as a coroutine (FastAPI runs others in a thread): what the guard has found that let it in."""
     found: Access = connection.state.access
     return found
 

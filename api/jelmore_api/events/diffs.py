@@ -9,6 +9,7 @@ from jelmore_api.bus import Bus
 from jelmore_api.errors import Problem
 from jelmore_api.events.repository import EventRepository
 from jelmore_api.events.service import EventService
+from jelmore_api.sessions.service import SessionService
 from jelmore_api.stream.frames import read_event
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import Encoding, EventType
@@ -27,14 +28,15 @@ class StoredDiff(NamedTuple):
 class DiffService:
     """Every method raises Problem."""
 
-    def __init__(self, bus: Bus, repository: EventRepository, events: EventService) -> None:
+    def __init__(self, bus: Bus, repository: EventRepository, sessions: SessionService, events: EventService) -> None:
         self._bus = bus
         self._repository = repository
+        self._sessions = sessions
         self._events = events
 
     async def find(self, session_id: str, turn: int | None) -> StoredDiff:
         """The last one, or how things stood after a turn: of several, the last up to it."""
-        key = await self._events.key(session_id)
+        key = await self._sessions.key(session_id)
         position = await self._repository.position()
         found = await self._in_stream(key, turn, position) or await self._in_rows(session_id, turn)
         if found is None:

@@ -72,7 +72,7 @@ async def list_events(
         raise not_acceptable("application/json", MEDIA_TYPE)
     if wanted == MEDIA_TYPE:
         check = reader_check(at.admit, request.headers.getlist("authorization"), session_id)
-        return await _stream(at, EventsRequest(await at.events.key(session_id), after, types, check), last_event_id)
+        return await _stream(at, EventsRequest(await at.sessions.key(session_id), after, types, check), last_event_id)
     frames = await at.events.page(session_id, after, types, limit)
     next_after = frames[-1].seq if frames else after
     # Spliced: payloads go out byte for byte as they came in.

@@ -1,12 +1,18 @@
 """The log as PostgreSQL has it."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
 
 from jelmore_api.postgres import Row
 from jelmore_api.repository import LogRepository
+from jelmore_contract.subjects import STREAM
 
+_REACH = """
+    SELECT p.seq AS position, s.namespace, s.last_seq FROM log_position p
+    LEFT JOIN sessions s ON s.session_id = $1 WHERE p.stream = $2
+"""
 _EVENTS = """
-    SELECT seq, id, event_type, session_id::text, timestamp, encoding, payload FROM events
+    SELECT seq, id, event_type, timestamp, encoding, payload FROM events
     WHERE session_id = $1 AND seq > $2 AND ($3::text[] IS NULL OR event_type = ANY($3)) ORDER BY seq LIMIT $4
 """
 _BLOB = "SELECT chunk, data FROM blobs WHERE session_id = $1 AND name = $2"
@@ -27,10 +33,27 @@ _DIFF_PROBLEM = """
 """
 
 
+class Reach(NamedTuple):
+    """How far the tables go: everything in the log up to `position`; `last_seq`: the session's last event among that.
+
+    namespace: None for a session that they do not know (yet).
+    """
+
+    position: int
+    namespace: str | None
+    last_seq: int
+
+
 class EventRepository(LogRepository):
     """Every method raises Problem (503) while PostgreSQL is away."""
 
+    async def reach(self, session_id: str) -> Reach:
+        """Read before the tables, it is never too far."""
+        row = await self._postgres.row(_REACH, session_id, STREAM)
+        return Reach(row["position"], row["namespace"], row["last_seq"] or 0) if row else Reach(0, None, 0)
+
     async def page(self, session_id: str, after: int, types: Sequence[str] | None, limit: int) -> list[Row]:
+        """In the columns' order, without the session's."""
         return await self._postgres.rows(_EVENTS, session_id, after, types, limit)
 
     async def chunks(self, session_id: str, name: str) -> dict[int, bytes]:

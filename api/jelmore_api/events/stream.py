@@ -38,7 +38,7 @@ async def stream(
     batch: bool = False,
 ) -> None:
     """Every event above `after`, then live. What is wrong with the request is answered instead of accepting it."""
-    key = await at.events.key(session_id)
+    key = await at.sessions.key(session_id)
     await at.events.check_end(key, after)
     await websocket.accept()
     task = asyncio.current_task()

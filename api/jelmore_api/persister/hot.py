@@ -9,8 +9,8 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from jelmore_api.persister.rows import Changes, EventRow
-from jelmore_api.stream.frames import event_frame
-from jelmore_contract.events import Envelope, EventType
+from jelmore_api.stream.frames import row_frame
+from jelmore_contract.events import EventType
 
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
@@ -75,17 +75,10 @@ def write_changes(pipeline: "Pipeline", changes: Changes) -> None:
 
 def write_tail(pipeline: "Pipeline", session_id: str, events: Iterable[EventRow]) -> None:
     """Appends the last of them, and cuts."""
-    frames = [_tail_entry(event) for event in events][-TAIL:]
+    frames = [row_frame(*event).text for event in events][-TAIL:]
     if frames:
         pipeline.rpush(output_list(session_id), *frames)
         pipeline.ltrim(output_list(session_id), -TAIL, -1)
-
-
-def _tail_entry(event: EventRow) -> str:
-    envelope = Envelope(
-        event.id, event.event_type, event.session_id, event.timestamp, event.encoding, event.payload.encode()
-    )
-    return event_frame(event.seq, envelope).text
 
 
 def write_session(pipeline: "Pipeline", session: HotState) -> None:

@@ -29,7 +29,7 @@ CURSOR = "^[A-Za-z0-9_-]+$"
 router = APIRouter(tags=["sessions"])
 
 
-def session_id(
+async def session_id(
     session_id: Annotated[
         str, Path(description="The session's id, a UUID.", examples=["550e8400-e29b-41d4-a716-446655440000"])
     ],

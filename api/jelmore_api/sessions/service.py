@@ -28,6 +28,7 @@ from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import rfc3339
 from jelmore_contract.resource import RETRY_AT, STALLED, ClaudeSession
 from jelmore_contract.states import SessionState
+from jelmore_contract.subjects import SessionKey
 
 _OLDEST = datetime.fromtimestamp(0, UTC)
 
@@ -84,19 +85,29 @@ class SessionService:
 
     async def get(self, session_id: str) -> SessionView:
         """From the log's projections; from the resource where they do not know it yet, or are away. Raises Problem."""
-        try:
-            row = await self._repository.get(session_id)
-        except Problem:
-            if stored := await self._store.get(session_id):
-                return from_resource(stored.resource)
-            raise
-        if row is None:
-            if stored := await self._store.get(session_id):
-                return from_resource(stored.resource)
-            raise no_session(session_id)
-        view = from_row(row, self._clock(), await self._resource(session_id))
-        sizes = await self._tails.sizes({session_id: row["output_count"]})
+        found = await self._known(self._repository.get, session_id)
+        if isinstance(found, ClaudeSession):
+            return from_resource(found)
+        view = from_row(found, self._clock(), await self._resource(session_id))
+        sizes = await self._tails.sizes({session_id: found["output_count"]})
         return view.model_copy(update={"output_buffer_size": sizes[session_id]})
+
+    async def key(self, session_id: str) -> SessionKey:
+        """Where its log is. Raises Problem."""
+        found = await self._known(self._repository.namespace, session_id)
+        return SessionKey(found.metadata.namespace if isinstance(found, ClaudeSession) else found, session_id)
+
+    async def _known[T](self, projected: Callable[[str], Awaitable[T | None]], session_id: str) -> T | ClaudeSession:
+        """What the projections have; the resource where they do not know it yet, or are away. Raises Problem."""
+        try:
+            found, problem = await projected(session_id), no_session(session_id)
+        except Problem as away:
+            found, problem = None, away
+        if found is not None:
+            return found
+        if stored := await self._store.get(session_id):
+            return stored.resource
+        raise problem
 
     async def _resource(self, session_id: str) -> ClaudeSession | None:
         """None for a session that is over, or while that is unknown."""

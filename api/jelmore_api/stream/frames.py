@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jelmore_contract.events import Encoding, Envelope, add_seq, decode_event, encode_event, encode_json, is_json
+from jelmore_contract.events import Encoding, Envelope, decode_event, encode_event, encode_json, is_json, reader_text
 from jelmore_contract.frames import BATCH, END, READY, REPLY
 from jelmore_contract.subjects import Subject, parse_subject, session_key
 
@@ -44,14 +44,17 @@ def _check(event: Envelope) -> None:
         raise ValueError("payload is not JSON")
 
 
-def event_bytes(event: Envelope) -> bytes:
-    """In the one form that the log's own writers use, whoever wrote it."""
-    encoding = Encoding(event.encoding) if event.encoding else None
-    return encode_event(event.id, event.event_type, event.session_id, event.timestamp, event.payload, encoding)
-
-
 def event_frame(seq: int, event: Envelope) -> Frame:
-    return Frame(seq, event.event_type, add_seq(event_bytes(event), seq).decode())
+    """In the one form that the log's own writers use, whoever wrote it."""
+    event_id, event_type, session_id, timestamp, encoding, payload = event
+    return row_frame(session_id, seq, event_id, event_type, timestamp, encoding, payload.decode())
+
+
+def row_frame(
+    session_id: str, seq: int, event_id: str, event_type: str, timestamp: str, encoding: str | None, payload: str
+) -> Frame:
+    """Of a row of table `events`, whose columns these are."""
+    return Frame(seq, event_type, reader_text(seq, event_id, event_type, session_id, timestamp, encoding, payload))
 
 
 def ready_frame(seq: int) -> Frame:
@@ -77,4 +80,6 @@ def delta_frame(data: bytes) -> Frame:
     """A partial message, as its agent sent it. Raises ValueError for what is none."""
     event = decode_event(data)
     _check(event)
-    return Frame(0, event.event_type, event_bytes(event).decode())
+    encoding = Encoding(event.encoding) if event.encoding else None
+    text = encode_event(event.id, event.event_type, event.session_id, event.timestamp, event.payload, encoding)
+    return Frame(0, event.event_type, text.decode())

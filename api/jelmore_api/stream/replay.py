@@ -14,13 +14,13 @@ from nats.aio.client import Client
 
 from jelmore_api.errors import Problem
 from jelmore_api.persister.stream import COMPLETE_FROM
-from jelmore_api.postgres import Postgres, Row
+from jelmore_api.postgres import Postgres
 from jelmore_api.stream.consumer import BUS_ERRORS, ConsumerLost, Entry
-from jelmore_api.stream.frames import Frame, event_frame, read_event, read_subject, ready_frame
+from jelmore_api.stream.frames import Frame, event_frame, read_event, read_subject, ready_frame, row_frame
 from jelmore_api.stream.reader import Reader
 from jelmore_api.stream.room import Member
 from jelmore_api.stream.rooms import Rooms
-from jelmore_contract.events import Envelope, EventType
+from jelmore_contract.events import EventType
 from jelmore_contract.subjects import STREAM, SessionKey, session_events
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Replay:
     async def _rows_up_to(self, key: SessionKey, course: "_Course", position: int) -> AsyncIterator[Page]:
         limit = _MOST_ROWS
         while rows := await self._postgres.rows(_ROWS, key.session_id, course.covered, position, limit):
-            frames = [_row_frame(key, row) for row in rows]
+            frames = [row_frame(key.session_id, *row) for row in rows]
             yield course.moved(frames, live=False)
             if len(rows) < limit:
                 return
@@ -178,13 +178,6 @@ class _Course:
             if frame.event_type == EventType.TERMINATED:
                 self.ended = True
         return Page(frames, live)
-
-
-def _row_frame(key: SessionKey, row: Row) -> Frame:
-    event = Envelope(
-        row["id"], row["event_type"], key.session_id, row["timestamp"], row["encoding"], row["payload"].encode()
-    )
-    return event_frame(row["seq"], event)
 
 
 def _frames(entries: list[Entry]) -> list[Frame]:

@@ -44,8 +44,10 @@ class EventsRequest:
 
 def event_text(frame: Frame, seq: int) -> str:
     """The frame as an event whose id is `seq`."""
-    # Whoever wrote the event, its JSON may have line ends between its parts: there they mean nothing.
-    data = _LINE_END.sub("\ndata: ", frame.text)
+    data = frame.text
+    if "\n" in data or "\r" in data:
+        # Whoever wrote the event, its JSON may have line ends between its parts: there they mean nothing.
+        data = _LINE_END.sub("\ndata: ", data)
     return f"id: {seq}\nevent: {frame.event_type}\ndata: {data}\n\n"
 
 

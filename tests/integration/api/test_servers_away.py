@@ -60,6 +60,9 @@ async def test_nats_away(api: RunningApi, bus: Client, fresh_nats: Nats) -> None
     assert not (await dependencies(api))["nats"]
     assert (await api.http.get(url)).json()["spec"]["query"] == "hi"
     assert [item["id"] for item in (await api.http.get("/api/v1/sessions")).json()["items"]] == [session_id]
+    # A page that PostgreSQL fills is whole; whether more follows a shorter one, only the stream knows.
+    assert len((await api.http.get(f"{url}/events", params={"limit": 3})).json()["items"]) == 3
+    away(await api.http.get(f"{url}/events"))
     away(await api.http.post("/api/v1/session", json={}))
     away(await api.http.post(f"{url}/input", json={"text": "x"}))
     away(await api.http.delete(url))

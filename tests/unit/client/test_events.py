@@ -5,13 +5,13 @@ import pytest
 
 from jelmore.blobs import blob_of, with_payload
 from jelmore.events import CLASSES, Event, Output, OutputDelta, Ready, StateChanged, read_frame
-from jelmore_contract.events import LIVE_OUTPUT, Encoding, EventType, add_seq, encode_event
+from jelmore_contract.events import LIVE_OUTPUT, Encoding, EventType, reader_text
 
 TIME = "2025-08-06T12:00:00.000Z"
 
 
 def frame(event_type: str, payload: bytes, encoding: Encoding | None = None) -> str:
-    return add_seq(encode_event("e1", event_type, "s1", TIME, payload, encoding), 7).decode()
+    return reader_text(7, "e1", event_type, "s1", TIME, encoding, payload.decode())
 
 
 def event(event_type: str, payload: bytes, encoding: Encoding | None = None) -> Event:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from jelmore_contract.events import (
     Encoding,
-    add_seq,
     decode_event,
     encode_event,
     is_json,
     line_payload,
     payload_line,
+    reader_text,
 )
 
 JSON = st.recursive(
@@ -40,7 +40,7 @@ def test_a_line_comes_back_byte_for_byte(line: bytes) -> None:
     )
     taken = decode_event(event)
     assert payload_line(taken.payload, taken.encoding) == line
-    read = json.loads(add_seq(event, 7).decode())
+    read = json.loads(reader_text(7, *taken[:5], taken.payload.decode()))
     assert (read["seq"], read["event_type"], read["session_id"]) == (7, "session.output", "s")
     assert list(read) == [
         "seq",
