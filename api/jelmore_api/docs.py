@@ -18,21 +18,32 @@ _POLICY = (
 )
 _HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(tags=["events"])
 
 
-@router.get("/api/v1/docs")
+@router.get("/api/v1/docs", include_in_schema=False)
 async def swagger() -> FileResponse:
     return FileResponse(_WEB / "swagger.html", headers=_HEADERS)
 
 
-@router.get("/api/v1/redoc")
+@router.get("/api/v1/redoc", include_in_schema=False)
 async def redoc() -> FileResponse:
     return FileResponse(_WEB / "redoc.html", headers=_HEADERS)
 
 
-@router.get("/api/v1/asyncapi.json")
-async def asyncapi() -> Response:
+@router.get(
+    "/api/v1/asyncapi.json",
+    summary="Read the description of the log",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "An AsyncAPI 3 document.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/JsonObject"}}},
+        }
+    },
+)
+async def get_asyncapi() -> Response:
+    """Every event and every command on the bus, by subject."""
     return Response(_asyncapi(), media_type="application/json")
 
 

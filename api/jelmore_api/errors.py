@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -36,23 +37,28 @@ _KINDS: dict[ProblemType, tuple[int, str]] = {
 
 
 class FieldError(BaseModel):
-    """What is wrong with one part of the request."""
+    """What is wrong with one part of the request: of its body, or of its path, query or headers."""
 
     detail: str = Field(examples=["must not be blank"])
-    pointer: str | None = Field(None, description="JSON pointer (RFC 6901) into the body.", examples=["#/query"])
-    parameter: str | None = Field(None, description="Name of a parameter of path or query.")
+    pointer: str | SkipJsonSchema[None] = Field(
+        None, description="JSON pointer (RFC 6901) into the body.", examples=["#/query"]
+    )
+    parameter: str | SkipJsonSchema[None] = Field(None, description="Name of a parameter of path or query.")
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457."""
+    """What went wrong, and what to do (RFC 9457)."""
 
     model_config = ConfigDict(title=SCHEMA)
 
-    type: str = Field(examples=[f"{TYPE_URI}{ProblemType.INVALID_REQUEST}"])
-    title: str
-    status: int
+    type: str = Field(
+        description=f"`{TYPE_URI}` and one of: {', '.join(ProblemType)}.",
+        examples=[f"{TYPE_URI}{ProblemType.INVALID_REQUEST}"],
+    )
+    title: str = Field(description="The same for every problem of a type.")
+    status: int = Field(description="As the answer's own.")
     detail: str = Field(description="What is wrong, and what to do.")
-    errors: list[FieldError] | None = None
+    errors: list[FieldError] | SkipJsonSchema[None] = Field(None, description="By field, where it is the request's.")
 
 
 class Problem(Exception):
@@ -149,7 +155,7 @@ def from_validation(found: Sequence[Mapping[str, Any]]) -> Problem:
         detail = f"The query is too long: at most {limit} characters. Put long text into a file of the workspace."
         return Problem(ProblemType.TOO_LARGE, detail, errors=errors)
     first = errors[0]
-    where = first.parameter or (first.pointer or "#").removeprefix("#/").replace("#", "the body")
+    where = first.parameter or (first.pointer or "#").removeprefix("#/").replace("#", "the body").replace("/", ".")
     detail = f"{where}: {first.detail}." + (f" (and {len(errors) - 1} more, see errors)" if len(errors) > 1 else "")
     return Problem(ProblemType.INVALID_REQUEST, detail, errors=errors)
 
@@ -245,7 +251,12 @@ _DETAILS = {
 
 def responses(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of the problems that a call may answer with; with those that any call may."""
-    return _declared([example(kind) for kind in (*kinds, *_ANY)])
+    return declared(*kinds, *_ANY)
+
+
+def declared(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """The same without those."""
+    return _declared([example(kind) for kind in kinds])
 
 
 def bad_body_responses() -> dict[int | str, dict[str, Any]]:
@@ -257,11 +268,11 @@ def bad_body_responses() -> dict[int | str, dict[str, Any]]:
 
 
 def _declared(problems: Sequence[Problem]) -> dict[int | str, dict[str, Any]]:
-    declared: dict[int | str, dict[str, Any]] = {}
+    found: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         title = _KINDS[problem.kind][1]
         content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{SCHEMA}"}, "examples": {}}}
-        entry = declared.setdefault(problem.status, {"description": title, "content": content})
+        entry = found.setdefault(problem.status, {"description": title, "content": content})
         value = problem.document().model_dump(mode="json", exclude_none=True)
         entry["content"][MEDIA_TYPE]["examples"][problem.kind.value] = {"summary": title, "value": value}
-    return declared
+    return found

@@ -15,17 +15,18 @@ from jelmore_api.sessions.schemas import (
     InputView,
     SessionPage,
     SessionView,
-    SpecFields,
     UsageView,
     WaitingForView,
 )
+from jelmore_api.sessions.spec_fields import SpecFields
 from jelmore_api.stream import sse
 from jelmore_contract.states import InputState, SessionState, WaitingFor
+from jelmore_contract.version import VERSION
 
 SESSION_ID = "550e8400-e29b-41d4-a716-446655440000"
 _MADE, _SEEN = "2025-08-06T12:00:00.000Z", "2025-08-06T12:03:20.150Z"
 _QUERY = "Help me create a Python FastAPI application"
-_CURSOR = "MjAyNS0wOC0wNlQxMjowMDowMCswMDowMCA1NTBlODQwMC1lMjliLTQxZDQtYTcxNi00NDY2NTU0NDAwMDA"
+_CURSOR = f"1754481600000000-{SESSION_ID}"
 
 
 class Example(NamedTuple):
@@ -161,6 +162,12 @@ CALLS: dict[str, Example] = {
     "list_events": Example({}, {"items": [_EVENT], "next_after": 17}, other={sse.MEDIA_TYPE: _EVENT_STREAM}),
     "get_diff": Example({}, _DIFF.model_dump(mode="json"), other={PATCH_TYPE: _DIFF.patch}),
     "get_blob": Example({}, '{"type":"user","message":{"role":"user","content":"…"}}'),
-    "get_health": Example({}, {"status": "ok"}),
+    "get_asyncapi": Example({}, {"asyncapi": "3.0.0", "info": {"title": "Jelmore", "version": "1"}, "channels": {}}),
+    "get_metrics": Example(
+        {},
+        "# HELP jelmore_api_streams Clients that follow a session.\n# TYPE jelmore_api_streams gauge\n"
+        "jelmore_api_streams 2.0\n",
+    ),
+    "get_health": Example({}, {"status": "ok", "version": VERSION}),
     "get_readiness": Example({}, _READY.model_dump(mode="json"), _DEGRADED.model_dump(mode="json")),
 }

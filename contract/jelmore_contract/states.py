@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class SessionState(StrEnum):
-    """`status.state`: one to one with the CLI's own session state, never guessed from output (design section 3)."""
+    """`status.state`: one to one with the CLI's own session state, never guessed from output."""
 
     PENDING = "pending"
     ACTIVE = "active"

@@ -99,7 +99,7 @@ def _detail(refused: Refused, errors: list[FieldError]) -> str:
     if not errors:
         return f"Kubernetes refuses it: {_sentence(refused.message)}"
     first = errors[0]
-    where = (first.pointer or "#").removeprefix("#/").replace("#", "the session")
+    where = (first.pointer or "#").removeprefix("#/").replace("#", "the session").replace("/", ".")
     return f"{where}: {_sentence(first.detail)}" + (f" (and {len(errors) - 1} more, see errors)" if errors[1:] else "")
 
 

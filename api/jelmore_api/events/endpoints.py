@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from jelmore_api.auth.recheck import reader_check
 from jelmore_api.errors import not_acceptable, responses
@@ -13,7 +14,7 @@ from jelmore_api.services import Services
 from jelmore_api.sessions.endpoints import SessionId, WithServices
 from jelmore_api.stream.sse import MEDIA_TYPE, EventsRequest, EventStream
 from jelmore_contract.errors import ProblemType
-from jelmore_contract.events import EventType
+from jelmore_contract.events import Encoding, EventType
 
 router = APIRouter(tags=["events"])
 
@@ -26,7 +27,7 @@ class Event(BaseModel):
     event_type: EventType
     session_id: str
     timestamp: str = Field(examples=["2025-08-06T12:00:00.000Z"])
-    encoding: str | None = Field(
+    encoding: Encoding | SkipJsonSchema[None] = Field(
         None,
         description='base64: the payload is {"base64": …}. blob: it is {"blob": name, "size": bytes}.',
     )
@@ -95,7 +96,10 @@ async def _stream(at: Services, wanted: EventsRequest, last_event_id: str | None
     response_class=Response,
     responses={
         **responses(ProblemType.NOT_FOUND),
-        200: {"content": {"application/octet-stream": {}}, "description": "The payload, byte for byte."},
+        200: {
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "The payload, byte for byte.",
+        },
     },
 )
 async def get_blob(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
 from jelmore_api.bus import Bus
@@ -29,6 +29,8 @@ class Dependency(BaseModel):
 
 class Report(BaseModel):
     """`status` is degraded while something is away: the rest is served."""
+
+    model_config = ConfigDict(title="Readiness")
 
     status: Literal["ready", "degraded"]
     model: str = Field(description="claude, or demo: a scripted model answers.")

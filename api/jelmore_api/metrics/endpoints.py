@@ -8,12 +8,18 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from jelmore_api.metrics.registry import Metrics
 from jelmore_api.services import Services, services
 
-#: Not in the API's description: it is for machines that know the format.
-router = APIRouter(include_in_schema=False)
+router = APIRouter(tags=["health"])
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    summary="How busy is the service",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
+)
 async def get_metrics(request: Request, at: Annotated[Services, Depends(services)]) -> Response:
-    """In Prometheus' text format."""
+    """Figures by route and status; no session's id, and nothing of what was said."""
     metrics: Metrics = request.app.state.metrics
     return Response(metrics.text(at, await at.readiness.report()), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field
 from jelmore_api.resources.changes import difference, merge
-from jelmore_api.sessions.schemas import SpecFields
+from jelmore_api.sessions.spec_fields import SpecFields
 from jelmore_api.sessions.views import spec_fields
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.resource import SessionSpec

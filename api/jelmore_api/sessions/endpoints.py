@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from jelmore_api.auth.access import WithAccess
 from jelmore_api.errors import responses
 from jelmore_api.services import Services, services
+from jelmore_api.sessions.cursors import Cursor
 from jelmore_api.sessions.ids import canonical_id
 from jelmore_api.sessions.labels import WantedLabel, wanted_labels
 from jelmore_api.sessions.repository import Filter
@@ -22,9 +23,6 @@ from jelmore_api.sessions.schemas import (
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.resource import Name
 from jelmore_contract.states import SessionState
-
-#: base64, as it goes into an address.
-CURSOR = "^[A-Za-z0-9_-]+$"
 
 router = APIRouter(tags=["sessions"])
 
@@ -87,9 +85,7 @@ async def list_sessions(
         str, Query(max_length=63, pattern=r"^[^\x00-\x1f]*$", description="Only those whose name begins so.")
     ] = "",
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=256, pattern=CURSOR, description="`next_cursor` of the page before.")
-    ] = None,
+    cursor: Annotated[Cursor | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> SessionPage:
     """Newest first, those that have ended included; in a cluster, those of the namespaces that the caller may list."""
     labels = wanted_labels(label)

@@ -47,7 +47,11 @@ LabelValue = Annotated[str, StringConstraints(pattern=_VALUE_PATTERN, max_length
 _SCHEMA: JsonSchemaValue = {
     "type": "object",
     "maxProperties": MOST_LABELS,
-    "propertyNames": {"pattern": _KEY_PATTERN, "maxLength": _KEY_LENGTH, "not": {"pattern": _RESERVED}},
+    "propertyNames": {
+        "pattern": _KEY_PATTERN,
+        "maxLength": _KEY_LENGTH,
+        "not": {"pattern": f"{_RESERVED}|^[^/]{{{_PREFIX_LENGTH + 1},}}/"},
+    },
     "additionalProperties": {"type": "string", "pattern": _VALUE_PATTERN, "maxLength": _VALUE_LENGTH},
 }
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS), WithJsonSchema(_SCHEMA)]

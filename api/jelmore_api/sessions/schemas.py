@@ -16,108 +16,23 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from jelmore_api.sessions.labels import Labels
+from jelmore_api.sessions.spec_fields import NOT_BLANK, SpecFields
 from jelmore_contract.events import rfc3339
-from jelmore_contract.resource import (
-    Approvals,
-    Budget,
-    Commits,
-    Credentials,
-    Git,
-    Lifecycle,
-    Name,
-    PodTemplate,
-    SessionSpec,
-    Storage,
-    Toleration,
-    Workspace,
-)
+from jelmore_contract.resource import Name, SessionSpec
 from jelmore_contract.states import InputState, SessionState, WaitingFor
-
-
-def _as_it_is(name: str) -> str:
-    """The alias generator of REST: the resource's is camelCase."""
-    return name
-
 
 #: As the log has its times.
 Moment = Annotated[
     datetime, PlainSerializer(rfc3339, when_used="json"), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-#: For the description: what Python takes for blank is more than `\S` says.
-_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 #: A client's own name for one request, so that sending it again does not do it again.
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-
-
-class StorageFields(Storage):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Storage")
-
-
-class GitFields(Git):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Git")
-
-
-class CommitsFields(Commits):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Commits")
-
-
-class WorkspaceFields(Workspace):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Workspace")
-
-    git: GitFields | None = None
-    commits: CommitsFields = Field(default_factory=CommitsFields)
-    storage: StorageFields = Field(default_factory=StorageFields)
-
-
-class CredentialsFields(Credentials):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Credentials")
-
-
-class ApprovalsFields(Approvals):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Approvals")
-
-
-class LifecycleFields(Lifecycle):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Lifecycle")
-
-
-class BudgetFields(Budget):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Budget")
-
-
-class TolerationFields(Toleration):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Toleration")
-
-
-class PodTemplateFields(PodTemplate):
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="PodTemplate")
-
-    tolerations: list[TolerationFields] = Field(  # type: ignore[assignment]  # the same fields under other names
-        default_factory=list, max_length=16
-    )
-
-
-class SpecFields(SessionSpec):
-    """The resource's spec."""
-
-    model_config = ConfigDict(alias_generator=_as_it_is, populate_by_name=True, title="Spec")
-
-    credentials: CredentialsFields | None = None
-    workspace: WorkspaceFields = Field(default_factory=WorkspaceFields)
-    approvals: ApprovalsFields = Field(default_factory=ApprovalsFields)
-    lifecycle: LifecycleFields = Field(default_factory=LifecycleFields)
-    budget: BudgetFields = Field(default_factory=BudgetFields)
-    pod_template: PodTemplateFields = Field(default_factory=PodTemplateFields)
 
 
 class CreateSession(SpecFields):
     """A session to be. Every field has a default: `{}` makes an idle session in a fresh folder."""
 
-    model_config = ConfigDict(
-        alias_generator=_as_it_is,
-        populate_by_name=True,
-        title="CreateSession",
-    )
+    model_config = ConfigDict(title="CreateSession")
 
     name: Name | None = Field(None, description="Unique in its namespace; one is made up without it.")
     namespace: Name | None = Field(
@@ -134,6 +49,10 @@ class CreateSession(SpecFields):
 
 
 class WaitingForView(BaseModel):
+    """For what the session waits, and since when."""
+
+    model_config = ConfigDict(title="Waiting")
+
     kind: WaitingFor
     since: Moment | None = None
 
@@ -141,11 +60,17 @@ class WaitingForView(BaseModel):
 class BlockedView(BaseModel):
     """What stands in the way of the next prompt."""
 
+    model_config = ConfigDict(title="Blocked")
+
     reason: str = Field(examples=["quota"])
     until: Moment | None = None
 
 
 class UsageView(BaseModel):
+    """Of the whole session so far."""
+
+    model_config = ConfigDict(title="Usage")
+
     cost_usd: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -153,6 +78,10 @@ class UsageView(BaseModel):
 
 
 class GitView(BaseModel):
+    """Where the workspace's repository stands."""
+
+    model_config = ConfigDict(title="GitState")
+
     branch: str | None = None
     commit: str | None = None
 
@@ -194,15 +123,21 @@ class SendInput(BaseModel):
     model_config = ConfigDict(
         title="Input",
         extra="forbid",
+        # Not as alternatives, of which generators would make a class each.
         json_schema_extra={
-            "oneOf": [
-                {"required": ["text"], "properties": {"text": {"type": "string"}, "content": {"type": "null"}}},
-                {"required": ["content"], "properties": {"text": {"type": "null"}, "content": {"type": "array"}}},
-            ]
+            "not": {
+                "anyOf": [
+                    {
+                        "required": ["text", "content"],
+                        "properties": {"text": {"type": "string"}, "content": {"type": "array"}},
+                    },
+                    {"properties": {"text": {"type": "null"}, "content": {"type": "null"}}},
+                ]
+            }
         },
     )
 
-    text: str | None = Field(None, min_length=1, json_schema_extra={"pattern": _NOT_BLANK})
+    text: str | None = Field(None, min_length=1, json_schema_extra={"pattern": NOT_BLANK})
     content: list[dict[str, Any]] | None = Field(None, min_length=1)
     idempotency_key: IdempotencyKey | None = Field(
         None, description="Sent again with the same key, it is the same input."

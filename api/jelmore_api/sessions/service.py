@@ -1,20 +1,18 @@
 """Making, finding, listing and deleting sessions."""
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
 from jelmore_api.auth.access import Access
 from jelmore_api.clock import utc_now
-from jelmore_api.errors import FieldError, Problem, from_validation, invalid_field, no_session, session_ended
+from jelmore_api.errors import Problem, from_validation, invalid_field, no_session, session_ended
 from jelmore_api.postgres import Row
 from jelmore_api.resources.idempotency import Mark
 from jelmore_api.resources.store import AlreadyThere, Change, MadeAndGone, NameTaken, NewSession, ResourceStore
 from jelmore_api.sessions.changing import changed_by, spec_change
+from jelmore_api.sessions.cursors import cursor_of, place_of
 from jelmore_api.sessions.fitting import check_fits, fitting_spec
 from jelmore_api.sessions.labels import labels_change
 from jelmore_api.sessions.opening import open_resource
@@ -146,13 +144,13 @@ class SessionService:
         return await self.get(session_id)
 
     async def page(self, wanted: Filter, cursor: str | None, limit: int) -> SessionPage:
-        """Raises Problem."""
-        after = _place(cursor) if cursor else None
+        """`cursor`: a Cursor. Raises Problem."""
+        after = place_of(cursor) if cursor else None
         views = await self._unprojected(await self._page_of_rows(wanted, after, limit + 1))
         found = [view for view in views if wanted.takes(view) and (after is None or _place_of(view) < after)]
         found.sort(key=_place_of, reverse=True)
         items = found[:limit]
-        return SessionPage(items=items, next_cursor=_cursor(items[-1]) if len(found) > limit else None)
+        return SessionPage(items=items, next_cursor=cursor_of(_place_of(items[-1])) if len(found) > limit else None)
 
     async def _page_of_rows(self, wanted: Filter, after: Place | None, limit: int) -> list[SessionView] | None:
         """None while PostgreSQL is away."""
@@ -197,21 +195,3 @@ def _sized(row: Row, sizes: dict[str, int], now: datetime) -> SessionView:
 
 def _place_of(view: SessionView) -> Place:
     return Place(view.created_at or _OLDEST, view.id)
-
-
-def _cursor(view: SessionView) -> str:
-    place = _place_of(view)
-    return base64.urlsafe_b64encode(f"{place.created_at.isoformat()} {place.session_id}".encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> Place:
-    """Raises Problem for what is no cursor."""
-    try:
-        date, session_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
-        created_at = datetime.fromisoformat(date)
-        if created_at.tzinfo is None:
-            raise ValueError("a date without a zone")
-        return Place(created_at, str(UUID(session_id)))
-    except (binascii.Error, ValueError):
-        error = FieldError(detail="is no cursor: use next_cursor of the page before", pointer=None, parameter="cursor")
-        raise Problem(ProblemType.INVALID_REQUEST, f"cursor: {error.detail}.", errors=[error]) from None

@@ -7,7 +7,8 @@ import msgspec
 from pydantic import ValidationError
 
 from jelmore_api.postgres import Row
-from jelmore_api.sessions.schemas import BlockedView, GitView, SessionView, SpecFields, UsageView, WaitingForView
+from jelmore_api.sessions.schemas import BlockedView, GitView, SessionView, UsageView, WaitingForView
+from jelmore_api.sessions.spec_fields import SpecFields
 from jelmore_contract.blocked import blocked
 from jelmore_contract.report import Report
 from jelmore_contract.resource import ClaudeSession, SessionSpec

@@ -7,7 +7,7 @@ refused by the cost limit of CEL rules.
 
 from jelmore_contract.resource.egress import Destination, Egress, Network, network
 from jelmore_contract.resource.fields import ContractModel, Duration, Name, ObjectName, Quantity, Rule, amount, seconds
-from jelmore_contract.resource.git import Commits, Git, local_path
+from jelmore_contract.resource.git import SSH_URL, URL_SCHEMA, Commits, Git, local_path
 from jelmore_contract.resource.pod import (
     Credentials,
     CredentialsKind,
@@ -43,7 +43,9 @@ __all__ = [
     "HIDDEN",
     "KIND",
     "RETRY_AT",
+    "SSH_URL",
     "STALLED",
+    "URL_SCHEMA",
     "Approvals",
     "Blocked",
     "Budget",

@@ -66,7 +66,9 @@ _QuantityText = Annotated[
 
 
 def _as_text(value: object) -> object:
-    """2 -> "2": a number without unit needs no quotes."""
+    """2 -> "2": a number without unit needs no quotes; in JSON, 2.0 is the same one."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -38,6 +38,15 @@ _URL_RULES = (
         "that beside the url",
     ),
 )
+#: What the rules say of a url, as JSON Schema.
+URL_SCHEMA: dict[str, object] = {
+    "allOf": [
+        {"pattern": f"^({rule.expression})$"} if rule.holds else {"not": {"pattern": f"^({rule.expression})$"}}
+        for rule in _URL_RULES
+    ]
+}
+#: A url that needs a key, too.
+SSH_URL = f"^({_SSH})$"
 _NEEDS_KEY = "an ssh url needs a Secret with the keys ssh-privatekey and known_hosts: name it beside the url"
 
 

@@ -27,7 +27,7 @@ FORBIDDEN = 'claudesessions.jelmore.dev is forbidden: User "x" cannot create res
         (
             status(422, "Invalid", causes=[cause("must be more than 0", "spec.workspace.storage.size")]),
             ProblemType.INVALID_REQUEST,
-            "workspace/storage/size: must be more than 0.",
+            "workspace.storage.size: must be more than 0.",
             "#/workspace/storage/size",
         ),
         (
@@ -46,7 +46,7 @@ FORBIDDEN = 'claudesessions.jelmore.dev is forbidden: User "x" cannot create res
         (
             status(422, "Invalid", causes=[cause("Forbidden: is for one machine only: no", "spec.workspace.path")]),
             ProblemType.INVALID_REQUEST,
-            "workspace/path: is for one machine only: no.",
+            "workspace.path: is for one machine only: no.",
             "#/workspace/path",
         ),
         (

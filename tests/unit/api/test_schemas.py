@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from jelmore_api.errors import Problem
+from jelmore_api.sessions.cursors import Cursor, cursor_of, place_of
+from jelmore_api.sessions.repository import Place
 from jelmore_api.sessions.schemas import CreateSession, SessionView
-from jelmore_api.sessions.service import _cursor, _place
 from jelmore_api.sessions.views import from_resource
 from jelmore_contract.resource import ClaudeSession, Metadata, SessionSpec
 
@@ -95,12 +96,23 @@ def test_times_are_as_the_log_has_them() -> None:
     assert shown["created_at"] == shown["last_activity"] == "2026-01-02T03:04:05.678Z"
 
 
-def test_a_cursor_is_the_place_of_the_last_session() -> None:
-    view = from_resource(session())
-    assert _place(_cursor(view)) == (NOW, view.id)
+ID = UUID("550e8400-e29b-41d4-a716-446655440000")
+CURSOR: TypeAdapter[str] = TypeAdapter(Cursor)
 
 
-@pytest.mark.parametrize("cursor", ["", "abc", "é", "MjAyNi0wMS0wMiAx", "A" * 200, "MjAyNi0wMS0wMlQwMzowNDowNSAx"])
+@pytest.mark.parametrize("moment", [NOW, NOW.replace(microsecond=678901), datetime(1970, 1, 1, tzinfo=UTC)])
+def test_a_cursor_is_the_place_of_the_last_session(moment: datetime) -> None:
+    place = Place(moment, str(ID))
+    assert place_of(CURSOR.validate_python(cursor_of(place))) == place
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "abc", f"{ID}", f"-1-{ID}", f"1-{ID}x", f"1-{str(ID).upper()}", f"{10**16}-{ID}"]
+)
 def test_what_is_no_cursor(cursor: str) -> None:
-    with pytest.raises(Problem):
-        _place(cursor)
+    with pytest.raises(ValidationError):
+        CURSOR.validate_python(cursor)
+
+
+def test_every_cursor_is_a_place() -> None:
+    assert place_of(CURSOR.validate_python(f"{10**16 - 1}-{ID}")).created_at.year == 2286

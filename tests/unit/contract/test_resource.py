@@ -31,6 +31,12 @@ def test_a_quantity_is_an_amount(quantity: str, expected: Decimal) -> None:
     assert amount(quantity) == expected
 
 
+def test_a_quantity_without_a_unit_needs_no_quotes() -> None:
+    for size in (2, 2.0, "2"):
+        spec = SessionSpec.model_validate({"workspace": {"storage": {"size": size}}})
+        assert spec.workspace.storage.size == "2"
+
+
 @pytest.mark.parametrize("text", ["", "Gi", "1gi", "1 Gi", "-1", "1e3", "1.", ".5", "1i"])
 def test_what_is_no_quantity_has_no_amount(text: str) -> None:
     with pytest.raises(ValueError, match="not a quantity such as 500m or 10Gi"):
