@@ -43,6 +43,8 @@ compile uv --group uv
 compile runtime pyproject.toml --extra local --group editable
 # The same versions in both, so that `make up` and `make test` share one environment.
 compile dev pyproject.toml --extra dev --group editable --constraint requirements/runtime.txt
+# An environment of a test's own: no version in it has to go with any other.
+compile generator --group generator
 compile_extras session session
 compile_extras cluster operator api
 # The wheel that carries the CLI, for the session's image, without what the SDK in it needs.

@@ -32,7 +32,7 @@ def pinned(lock: str) -> dict[str, str]:
 
 
 def test_locks_are_there() -> None:
-    names = ["claude.txt", "cluster.txt", "dev.txt", "runtime.txt", "session.txt", "uv.txt"]
+    names = ["claude.txt", "cluster.txt", "dev.txt", "generator.txt", "runtime.txt", "session.txt", "uv.txt"]
     assert [lock.name for lock in LOCKS] == names
 
 
