@@ -62,7 +62,7 @@ def encode_json(value: object) -> bytes:
 
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z: `2025-08-06T12:00:00.000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def now() -> str:
