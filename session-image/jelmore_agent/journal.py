@@ -118,6 +118,8 @@ class Journal:
 
     def note(self, fact: facts.Fact, durable: bool = False) -> None:
         """Writes a fact down and takes it in. Raises OSError where the disk refuses it: then nothing was taken in."""
+        if self._restoring:
+            raise RuntimeError(f"{type(fact).__name__} was noted before the disk was read: it has no place yet")
         # A run's start comes before all that its CLI prints; `fold.offset` is still the end of the run before.
         at = 0 if isinstance(fact, facts.RunStarted) else self.fold.offset
         self._take(self._facts.append(at, fact, durable))

@@ -66,6 +66,7 @@ class Agent:
             lambda message: self._session.problem(ErrorReason.WORKSPACE, message),
         )
         self._diff = DiffMaker(config.workspace, Path(config.folder), self._compared)
+        self._restored = asyncio.Event()
         self._start_stored = False
         self._link = link
         self._live = live_subject(session_key(config.namespace, config.session_id))
@@ -88,6 +89,7 @@ class Agent:
 
     async def _serve_session(self) -> None:
         await self._session.restore(self._watcher.restore)
+        self._restored.set()
         await self._watcher.start()
         hearing = asyncio.create_task(self._hear())
         storing = asyncio.create_task(self._store_start())
@@ -108,7 +110,9 @@ class Agent:
     async def _serve_bus(self) -> None:
         self._client = await bus.connect(self._config, self._commands.connection_renewed)
         async with asyncio.TaskGroup() as tasks:
+            # What is on disk is published while it is read; what comes new has its place behind it.
             tasks.create_task(self._publisher.run(self._client))
+            await self._restored.wait()
             tasks.create_task(self._commands.run(self._client))
 
     async def _store_start(self) -> None:
