@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from jelmore_contract.resource import (
+    CIDR_PATTERN,
     SSH_URL,
     URL_SCHEMA,
     Approvals,
@@ -15,6 +16,8 @@ from jelmore_contract.resource import (
     Commits,
     ContractModel,
     Credentials,
+    Destination,
+    Egress,
     Git,
     Lifecycle,
     PodTemplate,
@@ -105,6 +108,29 @@ class BudgetFields(Budget):
     model_config = _as(Budget)
 
 
+class DestinationFields(Destination):
+    model_config = _as(
+        Destination,
+        {"cidr": {"pattern": CIDR_PATTERN}},
+        {
+            "not": {
+                "anyOf": [
+                    _given(cidr={"type": "string"}, namespace={"type": "string"}),
+                    {"properties": {"cidr": {"type": "null"}, "namespace": {"type": "null"}}},
+                ]
+            }
+        },
+    )
+
+
+class EgressFields(Egress):
+    model_config = _as(Egress)
+
+    allow: list[DestinationFields] = Field(  # type: ignore[assignment]  # the same fields, described
+        default_factory=list, max_length=16
+    )
+
+
 class TolerationFields(Toleration):
     model_config = _as(
         Toleration,
@@ -144,4 +170,5 @@ class SpecFields(SessionSpec):
     approvals: ApprovalsFields = Field(default_factory=ApprovalsFields)
     lifecycle: LifecycleFields = Field(default_factory=LifecycleFields)
     budget: BudgetFields = Field(default_factory=BudgetFields)
+    egress: EgressFields = Field(default_factory=EgressFields)
     pod_template: PodTemplateFields = Field(default_factory=PodTemplateFields)

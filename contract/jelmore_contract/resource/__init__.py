@@ -5,7 +5,7 @@ resource, snake_case in REST, by one alias generator. Everything is bounded, sin
 refused by the cost limit of CEL rules.
 """
 
-from jelmore_contract.resource.egress import Destination, Egress, Network, network
+from jelmore_contract.resource.egress import CIDR_PATTERN, Destination, Egress, Network, network
 from jelmore_contract.resource.fields import ContractModel, Duration, Name, ObjectName, Quantity, Rule, amount, seconds
 from jelmore_contract.resource.git import SSH_URL, URL_SCHEMA, Commits, Git, local_path
 from jelmore_contract.resource.pod import (
@@ -39,6 +39,7 @@ from jelmore_contract.resource.told import HIDDEN, told_spec
 
 __all__ = [
     "API_VERSION",
+    "CIDR_PATTERN",
     "DEFAULT_NAMESPACE",
     "HIDDEN",
     "KIND",

@@ -21,6 +21,8 @@ _FORMS = (
 _IPV6 = f"({'|'.join(_FORMS)})/(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 #: A whole expression that Python and CEL (RE2) read alike, and that takes what `ipaddress` takes.
 _CIDR = f"({_IPV4}|{_IPV6})"
+#: The same as JSON Schema has patterns.
+CIDR_PATTERN = f"^{_CIDR}$"
 _NO_CIDR = (
     "must be a range of addresses such as 10.20.0.0/16, or 192.0.2.7/32 for a single one. Host names cannot be given: "
     "a NetworkPolicy of Kubernetes knows addresses only. Send what goes to a name through an egress gateway, and allow "

@@ -14,16 +14,14 @@ _NONE: _Json = {"enum": [None]}
 _EMPTY: _Json = {"enum": [{}]}
 _EMPTY_OR_NONE: _Json = {"enum": [{}, None]}
 
+_OF_A_CLUSTER = ("egress", "pod_template", "resources")
+
 
 @schemathesis.hook
 def before_load_schema(context: schemathesis.HookContext, raw_schema: _Json) -> None:
     schemas = raw_schema["components"]["schemas"]
-    schemas["CreateSession"]["properties"] |= {"credentials": _NONE, "resources": _EMPTY, "pod_template": _EMPTY}
-    schemas["SessionChange"]["properties"] |= {
-        "credentials": _NONE,
-        "resources": _EMPTY_OR_NONE,
-        "pod_template": _EMPTY_OR_NONE,
-    }
+    schemas["CreateSession"]["properties"] |= {"credentials": _NONE, **dict.fromkeys(_OF_A_CLUSTER, _EMPTY)}
+    schemas["SessionChange"]["properties"] |= {"credentials": _NONE, **dict.fromkeys(_OF_A_CLUSTER, _EMPTY_OR_NONE)}
     # In answers, too.
     plain = Storage().model_dump()
     schemas["Workspace"]["properties"] |= {"path": _NONE, "storage": {"enum": [{}, plain]}}
