@@ -39,7 +39,7 @@ _KINDS: dict[ProblemType, tuple[int, str]] = {
 class FieldError(BaseModel):
     """What is wrong with one part of the request: of its body, or of its path, query or headers."""
 
-    detail: str = Field(examples=["must not be blank"])
+    detail: str = Field(description="What it must be.", examples=["must not be blank"])
     pointer: str | SkipJsonSchema[None] = Field(
         None, description="JSON pointer (RFC 6901) into the body.", examples=["#/query"]
     )

@@ -13,7 +13,10 @@ router = APIRouter(tags=["approvals"])
 
 
 @router.get(
-    "/session/{session_id}/approvals", summary="List what Claude asks", responses=responses(ProblemType.NOT_FOUND)
+    "/session/{session_id}/approvals",
+    summary="List what Claude asks",
+    response_description="What waits for an answer.",
+    responses=responses(ProblemType.NOT_FOUND),
 )
 async def list_approvals(session_id: SessionId, at: WithServices) -> ApprovalPage:
     """Approvals, questions and plans that wait for an answer. Unanswered, they are denied after `approvals.timeout`."""
@@ -25,6 +28,7 @@ async def list_approvals(session_id: SessionId, at: WithServices) -> ApprovalPag
     status_code=202,
     response_class=Response,
     summary="Answer Claude",
+    response_description="The answer is in the log.",
     responses=responses(
         ProblemType.INVALID_REQUEST, ProblemType.NOT_FOUND, ProblemType.CONFLICT, ProblemType.SESSION_ENDED
     ),

@@ -12,22 +12,22 @@ class ApprovalView(BaseModel):
 
     model_config = ConfigDict(title="Approval")
 
-    approval_id: str
+    approval_id: str = Field(description="For the call that answers it.")
     kind: str = Field(description="approval: may a tool be used. question: AskUserQuestion. plan: is this plan right.")
-    tool_name: str
+    tool_name: str = Field(description="As Claude Code has it: Bash, Edit, AskUserQuestion, ...")
     input: dict[str, Any] = Field(
         description="What the tool is given; for a question, the questions and their options."
     )
-    description: str | None = None
+    description: str | None = Field(None, description="What Claude says of it.")
     suggestions: list[Any] | None = Field(None, description="Permission rules that would allow it from now on.")
-    tool_use_id: str | None = None
-    requested_at: Moment
+    tool_use_id: str | None = Field(None, description="Of the block in the output that asks for the tool.")
+    requested_at: Moment = Field(description="`approvals.timeout` counts from here.")
 
 
 class ApprovalPage(BaseModel):
     """Oldest first."""
 
-    items: list[ApprovalView]
+    items: list[ApprovalView] = Field(description="Empty while Claude waits for nothing.")
 
 
 class Answer(BaseModel):
@@ -35,7 +35,7 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    decision: Literal["allow", "deny"]
+    decision: Literal["allow", "deny"] = Field(description="`allow` for a question, too, with `answers`.")
     message: Annotated[str, Field(max_length=10_000)] | None = Field(None, description="Told to Claude with a denial.")
     answers: dict[str, Any] | None = Field(None, description="For a question: its text -> the answer.")
     updated_input: dict[str, Any] | None = Field(None, description="The tool is given this instead.")

@@ -32,6 +32,7 @@ class DiffView(BaseModel):
 @router.get(
     "/session/{session_id}/diff",
     summary="See what the session changed",
+    response_description="The differences, or the patch alone.",
     response_model=DiffView,
     responses={
         **responses(ProblemType.NOT_FOUND, ProblemType.INVALID_REQUEST, ProblemType.NOT_ACCEPTABLE),

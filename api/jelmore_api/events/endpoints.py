@@ -23,10 +23,10 @@ class Event(BaseModel):
     """What happened, as on the bus and on the WebSocket."""
 
     seq: int = Field(description="Strictly increasing within a session: the one cursor everywhere.")
-    id: str
-    event_type: EventType
-    session_id: str
-    timestamp: str = Field(examples=["2025-08-06T12:00:00.000Z"])
+    id: str = Field(description="The same for the same step, however often it is told.")
+    event_type: EventType = Field(description="What `payload` is: the page on events has a table of each.")
+    session_id: str = Field(description="Whose log it is of.")
+    timestamp: str = Field(description="When it happened, in UTC (RFC 3339).", examples=["2025-08-06T12:00:00.000Z"])
     encoding: Encoding | SkipJsonSchema[None] = Field(
         None,
         description='base64: the payload is {"base64": …}. blob: it is {"blob": name, "size": bytes}.',
@@ -37,13 +37,14 @@ class Event(BaseModel):
 class EventPage(BaseModel):
     """Oldest first."""
 
-    items: list[Event]
+    items: list[Event] = Field(description="Empty where there is no more yet.")
     next_after: int = Field(description="For `after`, to get what comes next.")
 
 
 @router.get(
     "/session/{session_id}/events",
     summary="Read the log",
+    response_description="A page of events, or a stream of them.",
     response_model=EventPage,
     responses={
         **responses(ProblemType.NOT_FOUND, ProblemType.INVALID_REQUEST, ProblemType.NOT_ACCEPTABLE),

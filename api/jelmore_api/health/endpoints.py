@@ -13,18 +13,23 @@ router = APIRouter(tags=["health"])
 
 
 class Alive(BaseModel):
-    status: Literal["ok"] = "ok"
+    """That there is an answer says it all."""
+
+    status: Literal["ok"] = Field("ok", description="Always.")
     version: str = Field(VERSION, description="Of Jelmore.")
 
 
-@router.get("/healthz", summary="Does the service live")
+@router.get("/healthz", summary="Does the service live", response_description="It does.")
 async def get_health() -> Alive:
     """Answers as long as the process does, whatever is away."""
     return Alive()
 
 
 @router.get(
-    "/readyz", summary="Is everything there", responses={503: {"model": Report, "description": "Something is away"}}
+    "/readyz",
+    summary="Is everything there",
+    response_description="Everything is.",
+    responses={503: {"model": Report, "description": "Something is away: the rest is served."}},
 )
 async def get_readiness(response: Response, at: Annotated[Services, Depends(services)]) -> Report:
     """By dependency. Also says which model answers: `demo` is a scripted one."""

@@ -23,7 +23,9 @@ type Explain = Callable[[BaseException], str]
 
 
 class Dependency(BaseModel):
-    ok: bool
+    """Something that the service needs."""
+
+    ok: bool = Field(description="Whether it answers.")
     message: str | None = Field(None, description="What is wrong, for a person.")
 
 
@@ -32,7 +34,7 @@ class Report(BaseModel):
 
     model_config = ConfigDict(title="Readiness")
 
-    status: Literal["ready", "degraded"]
+    status: Literal["ready", "degraded"] = Field(description="As the answer's own: 200 or 503.")
     model: str = Field(description="claude, or demo: a scripted model answers.")
     dependencies: dict[str, Dependency] = Field(
         description="nats, postgres, redis, and the mirror of the log in them; kubernetes, in a cluster."

@@ -44,6 +44,7 @@ WithServices = Annotated[Services, Depends(services)]
     "/session",
     status_code=201,
     summary="Create a session",
+    response_description="The session; of an earlier request with the same key, as it stands now.",
     responses=responses(
         ProblemType.INVALID_REQUEST, ProblemType.WORKSPACE_NOT_ALLOWED, ProblemType.CONFLICT, ProblemType.TOO_LARGE
     ),
@@ -65,13 +66,23 @@ async def create_session(
     return session
 
 
-@router.get("/session/{session_id}", summary="Look at a session", responses=responses(ProblemType.NOT_FOUND))
+@router.get(
+    "/session/{session_id}",
+    summary="Look at a session",
+    response_description="The session as it stands.",
+    responses=responses(ProblemType.NOT_FOUND),
+)
 async def get_session(session_id: SessionId, at: WithServices) -> SessionView:
     """Also one that has ended: its log stays readable for the retention time."""
     return await at.sessions.get(session_id)
 
 
-@router.get("/sessions", summary="List sessions", responses=responses(ProblemType.INVALID_REQUEST))
+@router.get(
+    "/sessions",
+    summary="List sessions",
+    response_description="A page of sessions.",
+    responses=responses(ProblemType.INVALID_REQUEST),
+)
 async def list_sessions(
     at: WithServices,
     access: WithAccess,
@@ -96,6 +107,7 @@ async def list_sessions(
 @router.patch(
     "/session/{session_id}",
     summary="Change a session",
+    response_description="The session with the change.",
     responses=responses(ProblemType.INVALID_REQUEST, ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED),
 )
 async def change_session(
@@ -117,7 +129,11 @@ async def change_session(
 
 
 @router.delete(
-    "/session/{session_id}", status_code=204, summary="End a session", responses=responses(ProblemType.NOT_FOUND)
+    "/session/{session_id}",
+    status_code=204,
+    summary="End a session",
+    response_description="It ends, or has ended before.",
+    responses=responses(ProblemType.NOT_FOUND),
 )
 async def delete_session(session_id: SessionId, at: WithServices) -> None:
     """Claude is ended cleanly, then the session is `terminated`. Its log stays readable. Again, it changes nothing."""
@@ -128,6 +144,7 @@ async def delete_session(session_id: SessionId, at: WithServices) -> None:
     "/session/{session_id}/input",
     status_code=202,
     summary="Send a prompt",
+    response_description="It is in the log, and runs once.",
     responses=responses(
         ProblemType.INVALID_REQUEST,
         ProblemType.NOT_FOUND,
@@ -148,6 +165,7 @@ async def send_input(session_id: SessionId, body: SendInput, at: WithServices) -
     status_code=202,
     response_class=Response,
     summary="Stop the turn",
+    response_description="Claude is told.",
     responses=responses(ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED),
 )
 async def interrupt(session_id: SessionId, at: WithServices) -> Response:
@@ -160,6 +178,7 @@ async def interrupt(session_id: SessionId, at: WithServices) -> Response:
     "/session/{session_id}/retry",
     status_code=202,
     summary="Try a failed session again",
+    response_description="The session, as yet as it was.",
     responses=responses(ProblemType.NOT_FOUND, ProblemType.SESSION_ENDED, ProblemType.CONFLICT),
 )
 async def retry(session_id: SessionId, at: WithServices) -> SessionView:

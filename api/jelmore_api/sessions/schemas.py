@@ -53,8 +53,8 @@ class WaitingForView(BaseModel):
 
     model_config = ConfigDict(title="Waiting")
 
-    kind: WaitingFor
-    since: Moment | None = None
+    kind: WaitingFor = Field(description="What is asked for. The list of approvals has it.")
+    since: Moment | None = Field(None, description="When Claude asked.")
 
 
 class BlockedView(BaseModel):
@@ -62,8 +62,10 @@ class BlockedView(BaseModel):
 
     model_config = ConfigDict(title="Blocked")
 
-    reason: str = Field(examples=["quota"])
-    until: Moment | None = None
+    reason: str = Field(
+        description="quota: the account's is used up. budget: the session has used `budget.usd`.", examples=["quota"]
+    )
+    until: Moment | None = Field(None, description="When it goes on by itself, where that is known.")
 
 
 class UsageView(BaseModel):
@@ -71,10 +73,10 @@ class UsageView(BaseModel):
 
     model_config = ConfigDict(title="Usage")
 
-    cost_usd: float = 0.0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    turns: int = 0
+    cost_usd: float = Field(0.0, description="US dollars, as Claude Code reckons them.")
+    input_tokens: int = Field(0, description="Those from the cache included.")
+    output_tokens: int = Field(0, description="Of the model's answers.")
+    turns: int = Field(0, description="That have ended.")
 
 
 class GitView(BaseModel):
@@ -82,8 +84,8 @@ class GitView(BaseModel):
 
     model_config = ConfigDict(title="GitState")
 
-    branch: str | None = None
-    commit: str | None = None
+    branch: str | None = Field(None, description="Null where HEAD is on none.")
+    commit: str | None = Field(None, description="The whole hash; null where there is none yet.")
 
 
 class SessionView(BaseModel):
@@ -91,29 +93,32 @@ class SessionView(BaseModel):
 
     model_config = ConfigDict(title="Session")
 
-    id: str = Field(examples=["550e8400-e29b-41d4-a716-446655440000"])
-    status: SessionState
+    id: str = Field(
+        description="A UUID; the names of two sessions can be the same, one after the other.",
+        examples=["550e8400-e29b-41d4-a716-446655440000"],
+    )
+    status: SessionState = Field(description="Where it stands: see the page on the life of a session.")
     current_directory: str | None = Field(None, description="Where Claude stands; null until it has started once.")
-    created_at: Moment | None = None
+    created_at: Moment | None = Field(None, description="When it was made.")
     last_activity: Moment | None = Field(None, description="Of the last event.")
     output_buffer_size: int = Field(0, description="Output events at hand without reading the log.")
-    name: str
-    namespace: str
+    name: str = Field(description="Unique in its namespace as long as the session is there.")
+    namespace: str = Field(description="`default` on one machine.")
     waiting_for: WaitingForView | None = Field(None, description="While status is waiting_input.")
-    blocked: BlockedView | None = None
+    blocked: BlockedView | None = Field(None, description="While the next prompt would wait.")
     run: int = Field(0, description="How many times the CLI was started.")
-    usage: UsageView = Field(default_factory=UsageView)
-    git: GitView | None = None
+    usage: UsageView = Field(default_factory=UsageView, description="What it took so far.")
+    git: GitView | None = Field(None, description="Of the workspace; null where it is no repository.")
     message: str | None = Field(None, description="Why it stands so, and what to do, where that needs words.")
-    claude_session_id: str | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    spec: SpecFields = Field(default_factory=SpecFields)
+    claude_session_id: str | None = Field(None, description="Claude Code's own, of its transcript.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Those of others than clients included.")
+    spec: SpecFields = Field(default_factory=SpecFields, description="What was asked for, with every default.")
 
 
 class SessionPage(BaseModel):
     """Newest first."""
 
-    items: list[SessionView]
+    items: list[SessionView] = Field(description="Empty on a page that nothing is on.")
     next_cursor: str | None = Field(None, description="For `cursor`, to get the next page; null on the last one.")
 
 
@@ -137,8 +142,15 @@ class SendInput(BaseModel):
         },
     )
 
-    text: str | None = Field(None, min_length=1, json_schema_extra={"pattern": NOT_BLANK})
-    content: list[dict[str, Any]] | None = Field(None, min_length=1)
+    text: str | None = Field(
+        None,
+        min_length=1,
+        json_schema_extra={"pattern": NOT_BLANK},
+        description="Either this, not blank, or `content`.",
+    )
+    content: list[dict[str, Any]] | None = Field(
+        None, min_length=1, description='Blocks of the Messages API: `{"type": "text", "text": …}`, images, documents.'
+    )
     idempotency_key: IdempotencyKey | None = Field(
         None, description="Sent again with the same key, it is the same input."
     )
@@ -162,5 +174,5 @@ class InputView(BaseModel):
 
     model_config = ConfigDict(title="SentInput")
 
-    input_id: str
-    state: InputState
+    input_id: str = Field(description="As in the events `session.input`.")
+    state: InputState = Field(description="How far it has come; `queued` for a new one.")

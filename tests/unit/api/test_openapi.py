@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from fastapi.routing import iter_route_contexts
 from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr
 
 from jelmore_api.auth.rules import RULES
 from jelmore_api.errors import TYPE_URI
@@ -89,6 +90,47 @@ def test_bodies_and_answers_are_named_schemas() -> None:
             for media_type, content in part.get("content", {}).items():
                 if media_type.endswith("json"):
                     assert set(content["schema"]) == {"$ref"}, name
+
+
+def test_every_field_parameter_and_answer_is_described() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            assert described.get("description"), f"{name}.{field}"
+    for name, call in OPERATIONS.items():
+        assert call["summary"], name
+        assert call["description"], name
+        for parameter in call.get("parameters", ()):
+            assert parameter["description"], (name, parameter["name"])
+        for status, response in call["responses"].items():
+            assert response["description"] != "Successful Response", (name, status)
+            for header in response["headers"].values():
+                assert header["description"], (name, status)
+
+
+def test_every_reference_leads_to_a_schema_and_every_schema_is_needed() -> None:
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(DOCUMENT)))
+    assert names == set(DOCUMENT["components"]["schemas"])
+
+
+def test_a_change_may_hold_null_at_every_depth_but_for_what_must_be_there() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    changes = {name: schema for name, schema in schemas.items() if name.endswith("Change")}
+    firm = {
+        f"{name}.{field}"
+        for name, schema in changes.items()
+        for field, described in schema.get("properties", {}).items()
+        if {"type": "null"} not in described.get("anyOf", ())
+    }
+    assert firm == {"GitChange.url", "CredentialsChange.secret_name"}
+    assert '"default"' not in json.dumps(changes)
+    assert not {name for name, schema in changes.items() if "required" in schema}
+
+
+def test_what_is_open_needs_no_token() -> None:
+    guarded = create_app(Settings(token=SecretStr("x" * 32))).openapi()
+    assert guarded["security"] == [{"token": []}]
+    opened = {path for path, calls in guarded["paths"].items() for call in calls.values() if call.get("security") == []}
+    assert opened == {"/healthz", "/readyz", "/metrics", "/api/v1/asyncapi.json"}
 
 
 @pytest.mark.parametrize(
