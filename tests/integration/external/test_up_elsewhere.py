@@ -14,14 +14,14 @@ import pytest
 from jelmore_bus import Access, BusClient, Tls
 from jelmore_contract.subjects import BUCKET, SessionKey, status_key
 from jelmore_operator.identity import Identity
-from tests.support.other_servers import Postgres15, libraries
+from tests.support.other_servers import OtherPostgres, libraries
 from tests.support.processes import arguments_of, processes_of, wait_for
 from tests.support.tls_files import TlsFiles
 from tests.support.up import Up
 
 _REDIS_PASSWORD = "redis-hidden"
 _NATS_PASSWORD = "nats-hidden"
-_SECRETS = (_REDIS_PASSWORD, _NATS_PASSWORD, Postgres15.password, quote(Postgres15.password, safe=""))
+_SECRETS = (_REDIS_PASSWORD, _NATS_PASSWORD, OtherPostgres.password, quote(OtherPostgres.password, safe=""))
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Elsewhere:
 
 @pytest.fixture
 def elsewhere(
-    serve: Callable[..., int], debian: Path, postgres_15: Postgres15, tls_files: TlsFiles, tmp_path: Path
+    serve: Callable[..., int], debian: Path, postgres_15: OtherPostgres, tls_files: TlsFiles, tmp_path: Path
 ) -> Iterator[Elsewhere]:
     server, ca = tls_files.server, tls_files.ca
 
@@ -59,7 +59,7 @@ def elsewhere(
         return serve(lambda port: [str(program), "-a", "127.0.0.1", "-p", str(port), "-c", str(file)])
 
     redis_port = serve(redis, env=libraries(debian), cwd=tmp_path)
-    password = quote(Postgres15.password, safe="")
+    password = quote(OtherPostgres.password, safe="")
     with postgres_15.serving(
         "ssl=on", access="hostssl all all all scram-sha-256", ssl_cert_file=server.certificate, ssl_key_file=server.key
     ) as port:
