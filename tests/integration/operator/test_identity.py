@@ -25,13 +25,15 @@ from jelmore_operator.identity import Identity
 NAMESPACE = "team-a"
 #: How long something must not arrive; the server answers within a millisecond.
 QUIET_S = 0.2
+#: How long an answer may take that has to come: nats-py itself waits half a second.
+LIMIT_S = 30
 
 type Connect = Callable[[SessionKey], Awaitable[Client]]
 
 
 @pytest.fixture
 async def core(fresh_nats: Nats) -> AsyncIterator[Client]:
-    client = await nats.connect(fresh_nats.url, user_credentials=str(fresh_nats.credentials))
+    client = await nats.connect(fresh_nats.url, user_credentials=str(fresh_nats.credentials), connect_timeout=LIMIT_S)
     await client.jetstream().add_stream(stream_config(1))
     yield client
     await client.close()
@@ -46,7 +48,7 @@ async def connect(core: Client, fresh_nats: Nats, tmp_path: Path) -> AsyncIterat
     async def connect(key: SessionKey) -> Client:
         credentials = tmp_path / f"{key.namespace}-{key.session_id}.creds"
         credentials.write_text(identity.session_credentials(key))
-        await core.jetstream().add_consumer(
+        await core.jetstream(timeout=LIMIT_S).add_consumer(
             STREAM,
             ConsumerConfig(
                 durable_name=bus.consumer_name(key),
@@ -59,6 +61,7 @@ async def connect(core: Client, fresh_nats: Nats, tmp_path: Path) -> AsyncIterat
             user_credentials=str(credentials),
             inbox_prefix=bus.inbox_prefix(key),
             error_cb=_ignore,
+            connect_timeout=LIMIT_S,
         )
         clients.append(client)
         return client
@@ -78,7 +81,7 @@ def new_key() -> SessionKey:
 
 async def stored(core: Client, subject: str) -> int:
     """Messages on it in the stream."""
-    info = await core.jetstream().stream_info(STREAM, subjects_filter=subject)
+    info = await core.jetstream(timeout=LIMIT_S).stream_info(STREAM, subjects_filter=subject)
     return sum((info.state.subjects or {}).values())
 
 
@@ -94,36 +97,36 @@ async def test_a_session_does_its_own_work(core: Client, connect: Connect) -> No
     event = subjects.event_subject(key, EventType.OUTPUT)
     report = subjects.report_subject(key)
 
-    answer = await agent.request(event, b"one", headers={bus.EXPECTED_LAST_SUBJECT_SEQUENCE: "0"})
+    answer = await agent.request(event, b"one", headers={bus.EXPECTED_LAST_SUBJECT_SEQUENCE: "0"}, timeout=LIMIT_S)
     assert json.loads(answer.data)["seq"] == 1
     await agent.publish(
         subjects.blob_subject(key, "big", 0), b"x", headers={bus.BATCH_ID: "b", bus.BATCH_SEQUENCE: "1"}
     )
     commit = {bus.BATCH_ID: "b", bus.BATCH_SEQUENCE: "2", bus.BATCH_COMMIT: "1"}
-    assert json.loads((await agent.request(report, b"here", headers=commit)).data)["count"] == 2
-    assert (await agent.request(bus.direct_get_subject(STREAM, report))).data == b"here"
-    assert (await agent.request(bus.direct_get_subject(STREAM, event))).data == b"one"
+    assert json.loads((await agent.request(report, b"here", headers=commit, timeout=LIMIT_S)).data)["count"] == 2
+    assert (await agent.request(bus.direct_get_subject(STREAM, report), timeout=LIMIT_S)).data == b"here"
+    assert (await agent.request(bus.direct_get_subject(STREAM, event), timeout=LIMIT_S)).data == b"one"
 
     live = await core.subscribe(subjects.ALL_LIVE)
     await core.flush()
     await agent.publish(subjects.live_subject(key), b"delta")
     await agent.flush()
-    assert (await live.next_msg(timeout=30)).data == b"delta"
+    assert (await live.next_msg(timeout=LIMIT_S)).data == b"delta"
 
 
 async def test_a_session_gets_and_confirms_its_commands(core: Client, connect: Connect) -> None:
     key = new_key()
     agent = await connect(key)
-    await core.jetstream().publish(subjects.command_subject(key, CommandKind.INPUT), b"go")
+    await core.jetstream(timeout=LIMIT_S).publish(subjects.command_subject(key, CommandKind.INPUT), b"go")
     inbox = await agent.subscribe(inbox_subject := agent.new_inbox())
 
     await agent.publish(
-        bus.next_subject(STREAM, bus.consumer_name(key)), b'{"batch":10,"expires":5000000000}', reply=inbox_subject
+        bus.next_subject(STREAM, bus.consumer_name(key)), b'{"batch":10,"expires":30000000000}', reply=inbox_subject
     )
-    command = await inbox.next_msg(timeout=5)
+    command = await inbox.next_msg(timeout=LIMIT_S)
     assert (command.subject, command.data) == (subjects.command_subject(key, CommandKind.INPUT), b"go")
-    await agent.request(command.reply, b"+ACK", timeout=5)
-    assert (await core.jetstream().consumer_info(STREAM, bus.consumer_name(key))).num_ack_pending == 0
+    await agent.request(command.reply, b"+ACK", timeout=LIMIT_S)
+    assert (await core.jetstream(timeout=LIMIT_S).consumer_info(STREAM, bus.consumer_name(key))).num_ack_pending == 0
 
 
 @pytest.mark.parametrize(
@@ -152,8 +155,8 @@ async def test_a_reply_subject_that_forges_a_message(core: Client, connect: Conn
     own, other = new_key(), new_key()
     agent = await connect(own)
     event = subjects.event_subject(own, EventType.OUTPUT)
-    await agent.request(event, b"payload")
-    await core.jetstream().publish(subjects.command_subject(own, CommandKind.INPUT), b"command")
+    await agent.request(event, b"payload", timeout=LIMIT_S)
+    await core.jetstream(timeout=LIMIT_S).publish(subjects.command_subject(own, CommandKind.INPUT), b"command")
     reply = {
         "event": subjects.event_subject(other, EventType.OUTPUT),
         "command": subjects.command_subject(other, CommandKind.INPUT),
@@ -174,7 +177,7 @@ async def test_a_reply_subject_that_forges_a_message(core: Client, connect: Conn
 
 async def test_reading_another_sessions_log(core: Client, connect: Connect) -> None:
     own, other = new_key(), new_key()
-    await core.jetstream().publish(subjects.event_subject(other, EventType.OUTPUT), b"secret")
+    await core.jetstream(timeout=LIMIT_S).publish(subjects.event_subject(other, EventType.OUTPUT), b"secret")
     agent = await connect(own)
     for subject in (
         bus.direct_get_subject(STREAM, subjects.event_subject(other, EventType.OUTPUT)),
@@ -201,9 +204,9 @@ async def test_listening_to_another_session(core: Client, connect: Connect, list
     }[listened]
     heard = await spy.subscribe(subject)
     await spy.flush()
-    await victim.request(subjects.event_subject(other, EventType.OUTPUT), b"secret")
+    await victim.request(subjects.event_subject(other, EventType.OUTPUT), b"secret", timeout=LIMIT_S)
     await victim.publish(subjects.live_subject(other), b"secret")
-    await core.jetstream().publish(subjects.command_subject(other, CommandKind.INPUT), b"secret")
+    await core.jetstream(timeout=LIMIT_S).publish(subjects.command_subject(other, CommandKind.INPUT), b"secret")
     with pytest.raises(nats.errors.TimeoutError):
         await heard.next_msg(timeout=QUIET_S)
 
@@ -220,12 +223,12 @@ async def test_taking_another_sessions_commands(
     own = new_key()
     other = other_key(own)
     thief, _ = await connect(own), await connect(other)
-    await core.jetstream().publish(subjects.command_subject(other, CommandKind.INPUT), b"for you alone")
+    await core.jetstream(timeout=LIMIT_S).publish(subjects.command_subject(other, CommandKind.INPUT), b"for you alone")
     with pytest.raises((nats.errors.TimeoutError, nats.errors.NoRespondersError)):
         await thief.request(bus.next_subject(STREAM, bus.consumer_name(other)), b"1", timeout=QUIET_S)
     await thief.publish(f"$JS.ACK.{STREAM}.{bus.consumer_name(other)}.1.1.1.0.0", b"+ACK")
     await settled(thief)
-    assert (await core.jetstream().consumer_info(STREAM, bus.consumer_name(other))).num_pending == 1
+    assert (await core.jetstream(timeout=LIMIT_S).consumer_info(STREAM, bus.consumer_name(other))).num_pending == 1
 
 
 @pytest.mark.parametrize(
@@ -235,13 +238,13 @@ async def test_administration(core: Client, connect: Connect, request_: str) -> 
     agent = await connect(new_key())
     with pytest.raises((nats.errors.TimeoutError, nats.errors.NoRespondersError)):
         await agent.request(f"$JS.API.{request_}.{STREAM}", b"{}", timeout=QUIET_S)
-    await core.jetstream().stream_info(STREAM)
+    await core.jetstream(timeout=LIMIT_S).stream_info(STREAM)
 
 
 async def test_a_roll_up_of_the_whole_stream(core: Client, connect: Connect) -> None:
     """`Nats-Rollup: all` purges everything else, whosever it is: a stream that allows any roll-up allows this one."""
     own, other = new_key(), new_key()
-    await core.jetstream().publish(subjects.event_subject(other, EventType.OUTPUT), b"precious")
+    await core.jetstream(timeout=LIMIT_S).publish(subjects.event_subject(other, EventType.OUTPUT), b"precious")
     agent = await connect(own)
     await agent.publish(subjects.event_subject(own, EventType.OUTPUT), b"x", headers={"Nats-Rollup": "all"})
     await settled(agent)
