@@ -76,8 +76,8 @@ class RepositoryReader:
         return Seen(resolved, logs, frozenset(logged), values, frozenset(packed), self._stash(), fetched, fetching)
 
     def continues(self, state: State) -> bool:
-        """Whether this is the repository of which `state` was told, by what is in HEAD's log: it was moved, or copied.
-        Whether this is the repository of which `state` was told, by what is in HEAD's log: it was moved, or copied.
+        """Whether this is the repository of which `state` was told, by what is in HEAD's log: it was moved, or
+        copied.
         """
         mark = state.marks.get("HEAD")
         if mark is None or mark.offset == 0:

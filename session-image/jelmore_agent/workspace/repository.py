@@ -23,6 +23,9 @@ from jelmore_agent.workspace.state import State
 _ORDER = {"clone": 0, "fetch": 1}
 _AFTER_HEAD = 3
 _STASH_RESET = "reset: moving to HEAD"
+# Seconds from a stash's own line to its reset, on a machine that is busy; and where the stash was told of before, when
+# a reset of somebody's own is as likely.
+_SLOW_STASH, _STASH = 60, 2
 _LAST = float("inf")  # what is known by a ref's value alone has no time
 
 
@@ -74,7 +77,8 @@ def interpret(state: State, seen: Seen, since: float) -> tuple[list[Activity], S
         state = _first_state(seen, first, since)
     told, heads, marks = _from_heads(state, seen)
     from_refs = _from_logs(seen)
-    told, stashed = _with_stashes(told, _stashed(state, seen), seen)
+    earlier = [line.seconds for line in seen.stash if line.new in state.stash]
+    told, stashed = _with_stashes(told, _stashed(state, seen), earlier)
     explained = {activity.ref for activity in told if activity.ref}
     told += [*from_refs, *stashed, *_from_values(state, seen, explained)]
     told = [activity for activity in told if state.known or activity.seconds >= since]
@@ -88,8 +92,8 @@ def interpret(state: State, seen: Seen, since: float) -> tuple[list[Activity], S
 
 
 def _sorted(told: list[Activity]) -> list[Activity]:
-    """In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes before.
-    In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes before.
+    """In the order of time as far as it is known: whole seconds. A branch that is made to be checked out comes
+    before.
     """
     checkouts = {(a.seconds, a.branch): at for at, a in enumerate(told) if a.operation == "checkout"}
 
@@ -188,9 +192,11 @@ def _stashed(state: State, seen: Seen) -> list[Activity]:
     return told
 
 
-def _with_stashes(told: list[Activity], stashed: list[Activity], seen: Seen) -> tuple[list[Activity], list[Activity]]:
+def _with_stashes(
+    told: list[Activity], stashed: list[Activity], earlier: list[int]
+) -> tuple[list[Activity], list[Activity]]:
     """Putting away ends with a reset in HEAD's log: there it takes the place of that reset. Returns what it has, and
-    what is left of the stash's own.
+    what is left of the stash's own. earlier: the times of stashes that were told before, perhaps without their resets.
     """
     own: list[Activity] = []
     left = list(stashed)
@@ -198,17 +204,17 @@ def _with_stashes(told: list[Activity], stashed: list[Activity], seen: Seen) -> 
         if activity.message != _STASH_RESET or activity.old != activity.new:
             own.append(activity)
             continue
-        put = next((stash for stash in left if stash.new and _moments_before(stash.seconds, activity)), None)
+        put = next((stash for stash in left if stash.new and _before(stash.seconds, activity, _SLOW_STASH)), None)
         if put is not None:
             left.remove(put)
             own.append(put._replace(seconds=activity.seconds, log=activity.log, mark=activity.mark))
-        elif not any(_moments_before(line.seconds, activity) for line in seen.stash):
+        elif not any(_before(seconds, activity, _STASH) for seconds in earlier):
             own.append(activity)
     return own, left
 
 
-def _moments_before(seconds: float, activity: Activity) -> bool:
-    return 0 <= activity.seconds - seconds <= 2
+def _before(seconds: float, activity: Activity, limit: float) -> bool:
+    return 0 <= activity.seconds - seconds <= limit
 
 
 def _from_values(state: State, seen: Seen, explained: set[str]) -> list[Activity]:

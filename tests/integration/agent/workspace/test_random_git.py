@@ -57,8 +57,11 @@ class _Script:
         self.tell("commit", self.current)
 
     def do_reset(self) -> None:
+        same = self.head == self.git("rev-parse", "first")
         self.git("reset", "-q", "--hard", "first")
-        self.tell("reset", self.current)
+        # Of a detached HEAD that stays where it is, git writes nothing down anywhere.
+        if self.current is not None or not same:
+            self.tell("reset", self.current)
 
     def do_pick(self) -> None:
         self.git("cherry-pick", "--allow-empty", "--keep-redundant-commits", "first")
