@@ -21,7 +21,7 @@ WITH_CLUSTER := $(BIN)/python -m tests.cluster run --
 # More arguments for the command behind a target: make up ARGS=--help, make unit ARGS='-k states -x'
 ARGS ?=
 
-.PHONY: help up setup test check lint types layers unit integration e2e cluster bench kind kind-down crd asyncapi lock \
+.PHONY: help up setup test check lint types layers unit integration e2e cluster bench kind kind-down crd chart asyncapi lock \
 	fmt clean
 
 help: ## List the targets
@@ -75,6 +75,9 @@ kind-down: ## Remove that, with every session in it
 
 crd: ## Make crds/claudesessions.yaml (and the chart's copy) from the resource's models
 	@$(DEV) -- $(BIN)/python -m scripts.crd
+
+chart: ## Make the table of values in helm/jelmore/README.md from values.yaml
+	@$(DEV) -- $(BIN)/python -m scripts.chart_readme
 
 asyncapi: ## Make docs/asyncapi.yaml and the tables of docs/events.md from the contract
 	@$(DEV) -- $(BIN)/python -m scripts.asyncapi

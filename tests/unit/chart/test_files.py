@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from scripts.chart_readme import README, readme_text, table
 from tests.support.helm import CHART, ROOT
 
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -66,6 +67,23 @@ def test_every_value_has_a_comment_above_it_or_above_its_group() -> None:
                 without.append(line)
             commented = {level: said for level, said in commented.items() if level <= depth}
     assert without == []
+
+
+def test_the_readme_has_the_values_as_they_are() -> None:
+    assert README.read_text() == readme_text(), "run `make chart`"
+
+
+def test_the_readme_has_every_value() -> None:
+    rows = [line for line in table().splitlines() if line.startswith("| `")]
+    named = {row.split("`")[1] for row in rows}
+    described = {path.removeprefix(".") for path, schema_ in OBJECTS.items() if "properties" in schema_}
+    leaves = {
+        f"{path}.{name}".removeprefix(".")
+        for path, schema_ in OBJECTS.items()
+        for name in schema_.get("properties", {})
+        if path.rpartition(".")[2] not in ("resources", "image", "storage") or path == ".image"
+    }
+    assert leaves - described <= named
 
 
 def test_the_chart_is_of_the_version_of_the_product() -> None:
