@@ -440,6 +440,11 @@ NOT_FITTING: dict[str, tuple[str, object, str]] = {
         "/sessions/egress/allowedCidrs/0",
     ),
     "retention in days": ("minimal", {"api": {"retention": {"log": "30d"}}}, "/api/retention/log"),
+    "alerts without monitors": (
+        "minimal",
+        {"metrics": {"alerts": {"enabled": True}}},
+        "metrics.alerts.enabled needs metrics.monitors.enabled",
+    ),
     "an ingress without hosts": ("minimal", {"api": {"ingress": {"enabled": True}}}, "api.ingress.hosts is missing"),
     "a route without a gateway": (
         "minimal",
@@ -502,3 +507,20 @@ def test_the_notes_warn_of_what_was_switched_off(helm: Helm) -> None:
     arguments = ("install", "--dry-run=client", "jelmore", CHART, "--namespace", "jelmore")
     notes = helm.run(*arguments, "--values", values_of("cluster-wide")).partition("NOTES:")[2]
     assert re.findall(r"WARNING: (\S+)", notes) == ["nats.sessions", "networkPolicy.enabled", "admissionPolicy.enabled"]
+
+
+@pytest.mark.parametrize(
+    ("egress", "warned"),
+    [
+        ({"allowedCidrs": ["192.0.2.7/32"]}, None),
+        ({"allowedCidrs": ["192.0.2.7/32", "10.0.0.0/8", "0.0.0.0/0"]}, "choose within 10.0.0.0/8 0.0.0.0/0."),
+        ({"allowedCidrs": ["10.0.0.0/8"], "deniedCidrs": ["10.96.0.0/12"]}, None),
+    ],
+)
+def test_the_notes_warn_of_wide_ranges_that_nothing_is_left_out_of(
+    helm: Helm, egress: dict[str, list[str]], warned: str | None
+) -> None:
+    arguments = ("install", "--dry-run=client", "jelmore", CHART, "--namespace", "jelmore")
+    said = helm.run(*arguments, "--values", values_of("minimal"), values={"sessions": {"egress": egress}})
+    notes = said.partition("NOTES:")[2]
+    assert (warned in notes) if warned else ("WARNING" not in notes)

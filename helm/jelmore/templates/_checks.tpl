@@ -97,6 +97,9 @@
 {{- if and .Values.api.httpRoute.enabled (not .Values.api.httpRoute.parentRefs) -}}
   {{- fail "\n\napi.httpRoute.parentRefs is missing. Name the Gateway that shall lead to the API: [{name: GATEWAY, namespace: NAMESPACE}]; or set api.httpRoute.enabled=false." -}}
 {{- end -}}
+{{- if and .Values.metrics.alerts.enabled (not .Values.metrics.monitors.enabled) -}}
+  {{- fail "\n\nmetrics.alerts.enabled needs metrics.monitors.enabled: without the monitors nothing is read, and some of the alerts would be raised for good. Set both, or none." -}}
+{{- end -}}
 {{- range $part := list "operator" "api" -}}
   {{- include "jelmore.checks.extra" (dict "root" $ "part" $part) -}}
 {{- end -}}

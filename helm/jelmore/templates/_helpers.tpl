@@ -151,6 +151,13 @@ spec:
       {{- include "jelmore.selector" . | nindent 6 }}
 {{- end -}}
 
+{{/* Of what sessions may choose, the ranges in which much else may lie, each with a space before it. */}}
+{{- define "jelmore.wideEgress" -}}
+{{- range .Values.sessions.egress.allowedCidrs -}}
+{{- if lt (splitList "/" . | last | int) 24 }} {{ . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Environment variables with the URL of a server. Given: dict "root" $ "server" "database" */}}
 {{- define "jelmore.serverUrl" -}}
 {{- $server := index .root.Values .server -}}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from scripts.chart_readme import README, readme_text, table
-from tests.support.helm import CHART, ROOT
+from tests.support.helm import CHART, ROOT, documents
 
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
@@ -98,20 +98,47 @@ SUFFIXES = re.compile(r"_(total|bucket|count|sum)$")
 METRIC = re.compile(r"jelmore_(?:api|operator|proxy)_[a-z_]+")
 
 
-def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+#: What is rendered with everything on.
+EVERYTHING = documents((ROOT / "tests" / "data" / "chart" / "everything.yaml").read_text())
+
+
+def made_metrics() -> set[str]:
+    """Those that the parts have."""
     sources = [path for part in ("api", "operator", "session-image") for path in (ROOT / part).rglob("*.py")]
     texts = [path.read_text() for path in sources]
     made = {name for text in texts for name in re.findall(rf'"({METRIC.pattern})"', text)}
     # The API's gauges, which are named without what all begin with.
     made |= {f"jelmore_api_{name}" for text in texts for name in re.findall(r'_gauge\("([a-z_]+)"', text)}
+    return {SUFFIXES.sub("", name) for name in made}
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
     asked = {
         SUFFIXES.sub("", name)
         for panel in DASHBOARD["panels"]
         for target in panel.get("targets", ())
         for name in METRIC.findall(target["expr"])
     }
-    assert asked - {SUFFIXES.sub("", name) for name in made} == set()
+    assert asked - made_metrics() == set()
     assert len(asked) > 8
+
+
+def test_the_alerts_ask_for_metrics_that_the_monitors_read() -> None:
+    (rule,) = (each for each in EVERYTHING if each["kind"] == "PrometheusRule")
+    read = {
+        f'service="{each["metadata"]["name"]}"' if each["kind"] == "ServiceMonitor" else f'job="jelmore/{name}"'
+        for each in EVERYTHING
+        if each["kind"] in ("ServiceMonitor", "PodMonitor") and (name := each["metadata"]["name"])
+    }
+    asked = set()
+    for alert in rule["spec"]["groups"][0]["rules"]:
+        asked |= {SUFFIXES.sub("", name) for name in METRIC.findall(alert["expr"])}
+        for selector in re.findall(r"{([^}]*)}", alert["expr"]):
+            assert 'namespace="jelmore"' in selector
+            assert any(of in selector for of in read), selector
+        assert alert["annotations"]["summary"].endswith(".")
+    assert asked - made_metrics() == set()
+    assert len(asked) == 5
 
 
 def test_the_dashboards_panels_do_not_overlap() -> None:
