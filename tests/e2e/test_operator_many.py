@@ -99,9 +99,12 @@ async def test_whatever_the_schema_allows_reaches_a_state(
         states = Counter(each.get("status", {}).get("state") for each in await many.all("claudesessions"))
         print(dict(states))
         assert operator.returncode is None
+        retaining = {each["metadata"]["uid"] for each in await many.all("claudesessions") if _retains(each["spec"])}
+        claims = await many.all("persistentvolumeclaims")
+        kept = {each["metadata"]["uid"] for each in claims if _owner(each) in retaining}
         await many.delete()
         for kind in KINDS:
-            await many.until_count(kind, 0, 180)
+            await many.until_left(kind, kept if kind == "persistentvolumeclaims" else set(), 180)
     assert operator.returncode is None
     log = bare_operator.log.read_text()
     assert _CANARY not in log
@@ -118,6 +121,16 @@ async def without_a_state(many: ManySessions) -> list[dict[str, Any]]:
     sessions = await many.all("claudesessions")
     waiting = [each for each in sessions if each["metadata"]["uid"] not in pods]
     return [each["spec"] for each in waiting if not _said(each.get("status", {}))]
+
+
+def _retains(spec: dict[str, Any]) -> bool:
+    return bool(spec["workspace"]["retain"])
+
+
+def _owner(document: dict[str, Any]) -> str:
+    """Its uid."""
+    (owner,) = document["metadata"]["ownerReferences"]
+    return str(owner["uid"])
 
 
 def _said(status: dict[str, Any]) -> bool:

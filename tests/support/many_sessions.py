@@ -113,6 +113,20 @@ class ManySessions:
 
         await self.until(reached, limit)
 
+    async def until_left(self, kind: str, uids: set[str], limit: float) -> None:
+        """Until there are these and no others."""
+        found: set[str] = set()
+
+        async def reached() -> bool:
+            found.clear()
+            found.update(each["metadata"]["uid"] for each in await self.all(kind))
+            return found == uids
+
+        try:
+            await self.until(reached, limit)
+        except TimeoutError:
+            raise AssertionError(f"{kind} left: {len(found)}, and not {len(uids)}") from None
+
     async def _get(self, kind: str, **params: int) -> dict[str, Any]:
         found: dict[str, Any] = (await self.http.get(_PATHS[kind].format(self.namespace), params=params)).json()
         return found
