@@ -6,6 +6,7 @@ one atomic batch with the spec, so that two sessions that want one name at the s
 whose session is gone is free: nobody has to release it.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from jelmore_api.resources.store import AlreadyThere, Change, Made, MadeAndGone,
 from jelmore_contract.errors import ProblemType
 from jelmore_contract.events import encode_json
 from jelmore_contract.resource import ClaudeSession, Metadata
-from jelmore_contract.subjects import SessionKey, spec_key, status_key
+from jelmore_contract.subjects import SessionKey, spec_key
 
 #: Bytes of a resource: it must fit NATS' default max_payload of 1 MiB.
 MAX_RESOURCE_BYTES = 1_000_000
@@ -45,12 +46,12 @@ class LocalStore:
         self._clock = clock
 
     async def get(self, session_id: str) -> StoredSession | None:
-        found = await self._bucket.read(f"*.{session_id}.spec")
+        found, status = await asyncio.gather(
+            self._bucket.read(f"*.{session_id}.spec"), self._bucket.read(f"*.{session_id}.status")
+        )
         if found.value is None:
             return None
         document: dict[str, Any] = json.loads(found.value)
-        namespace = document["metadata"]["namespace"]
-        status = await self._bucket.read(status_key(SessionKey(namespace, session_id)))
         if status.value is not None:
             document["status"] = json.loads(status.value)
         return StoredSession(ClaudeSession.model_validate(document), found.revision)
