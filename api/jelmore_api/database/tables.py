@@ -110,6 +110,7 @@ sessions = Table(
     Column("last_seq", BigInteger, nullable=False, server_default=_ZERO, comment="seq of its last event"),
     Column("output_count", BigInteger, nullable=False, server_default=_ZERO, comment="session.output events so far"),
     Index("sessions_created", "namespace", "created_at", "session_id"),
+    Index("sessions_newest", text("coalesce(created_at, to_timestamp(0))"), "session_id"),
     Index("sessions_labels", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
 )
 

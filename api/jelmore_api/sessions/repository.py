@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jelmore_api.postgres import Row
 from jelmore_api.repository import LogRepository
@@ -42,15 +42,11 @@ _COLUMNS = """
 _GET = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = $1"  # noqa: S608 - columns of our own
 # A session without a name is shown with one that is made of its id.
 _NAME = "coalesce(name, 'session-' || left(session_id::text, 8))"
-# An event that came before session.created makes a row without a date: such a row is the oldest.
-_PAGE = f"""
-    SELECT {_COLUMNS} FROM sessions
-    WHERE ($1::text[] IS NULL OR namespace = ANY($1)) AND ($2::text[] IS NULL OR state = ANY($2))
-      AND ($3::jsonb IS NULL OR labels @> $3) AND starts_with({_NAME}, $4)
-      AND ($5::timestamptz IS NULL OR (coalesce(created_at, 'epoch'), session_id) < ($5, $6::uuid))
-    ORDER BY coalesce(created_at, 'epoch') DESC, session_id DESC LIMIT $7
-"""  # noqa: S608 - columns of our own
-_KNOWN = "SELECT session_id::text FROM sessions WHERE session_id = ANY($1::uuid[])"
+# An event that came before session.created makes a row without a date: such a row is the oldest. As the index has it.
+_CREATED_AT = "coalesce(sessions.created_at, to_timestamp(0))"
+_UNKNOWN = """
+    SELECT id::text FROM unnest($1::uuid[]) AS id WHERE NOT EXISTS (SELECT FROM sessions WHERE session_id = id)
+"""
 _NAMESPACE = "SELECT namespace FROM sessions WHERE session_id = $1"
 # From each namespace to the next by the index: there are many sessions, and few namespaces.
 _NAMESPACES = """
@@ -67,6 +63,35 @@ _CREATED = """
 _INPUT = "SELECT state, content, seq FROM inputs WHERE session_id = $1 AND input_id = $2"
 
 
+def _page(wanted: Filter, after: Place | None, limit: int) -> tuple[Any, ...]:
+    """The statement and its values. With the conditions that are wanted alone: beside one that may be there or not,
+    PostgreSQL would not go along the index.
+    """
+    values: list[object] = []
+
+    def value(given: object) -> str:
+        values.append(given)
+        return f"${len(values)}"
+
+    conditions = ["true"]
+    if wanted.namespaces is not None:
+        conditions.append(f"namespace = ANY({value(list(wanted.namespaces))})")
+    if wanted.statuses:
+        conditions.append(f"state = ANY({value([str(status) for status in wanted.statuses])})")
+    if wanted.labels:
+        conditions.append(f"labels @> {value(json.dumps(dict(wanted.labels)))}")
+    if wanted.name_prefix:
+        conditions.append(f"starts_with({_NAME}, {value(wanted.name_prefix)})")
+    if after is not None:
+        date, session_id = map(value, after)
+        conditions.append(f"({_CREATED_AT}, sessions.session_id) < ({date}, {session_id})")
+    statement = f"""
+        SELECT {_COLUMNS} FROM sessions WHERE {" AND ".join(conditions)}
+        ORDER BY {_CREATED_AT} DESC, sessions.session_id DESC LIMIT {value(limit)}
+    """  # noqa: S608 - columns and conditions of our own
+    return statement, *values
+
+
 class SessionRepository(LogRepository):
     """Every method raises Problem (503) while PostgreSQL is away."""
 
@@ -74,13 +99,7 @@ class SessionRepository(LogRepository):
         return await self._postgres.row(_GET, session_id)
 
     async def page(self, wanted: Filter, after: Place | None, limit: int) -> list[Row]:
-        namespaces = None if wanted.namespaces is None else list(wanted.namespaces)
-        statuses = [str(status) for status in wanted.statuses] or None
-        labels = json.dumps(dict(wanted.labels)) if wanted.labels else None
-        date, session_id = after or (None, None)
-        return await self._postgres.rows(
-            _PAGE, namespaces, statuses, labels, wanted.name_prefix, date, session_id, limit
-        )
+        return await self._postgres.rows(*_page(wanted, after, limit))
 
     async def created(self, session_id: str) -> str | None:
         """The payload of `session.created`: the session as it was made."""
@@ -98,8 +117,7 @@ class SessionRepository(LogRepository):
 
     async def unknown(self, session_ids: set[str]) -> set[str]:
         """Those of the ids that the projection does not have (yet)."""
-        rows = await self._postgres.rows(_KNOWN, list(session_ids))
-        return session_ids - {row["session_id"] for row in rows}
+        return {row["id"] for row in await self._postgres.rows(_UNKNOWN, list(session_ids))}
 
     async def input(self, session_id: str, input_id: str) -> Row | None:
         """state, content (JSON; null where only its states are known), seq of the message that told the state."""

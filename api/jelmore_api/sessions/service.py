@@ -1,5 +1,6 @@
 """Making, finding, listing and deleting sessions."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -86,9 +87,10 @@ class SessionService:
         found = await self._known(self._repository.get, session_id)
         if isinstance(found, ClaudeSession):
             return from_resource(found)
-        view = from_row(found, self._clock(), await self._resource(session_id))
-        sizes = await self._tails.sizes({session_id: found["output_count"]})
-        return view.model_copy(update={"output_buffer_size": sizes[session_id]})
+        resource, sizes = await asyncio.gather(
+            self._resource(session_id), self._tails.sizes({session_id: found["output_count"]})
+        )
+        return _sized(found, sizes, self._clock(), resource)
 
     async def key(self, session_id: str) -> SessionKey:
         """Where its log is. Raises Problem."""
@@ -146,31 +148,30 @@ class SessionService:
     async def page(self, wanted: Filter, cursor: str | None, limit: int) -> SessionPage:
         """`cursor`: a Cursor. Raises Problem."""
         after = place_of(cursor) if cursor else None
-        views = await self._unprojected(await self._page_of_rows(wanted, after, limit + 1))
-        found = [view for view in views if wanted.takes(view) and (after is None or _place_of(view) < after)]
+        # These first: what is mirrored meanwhile is in the rows.
+        views = await self._unmirrored()
+        try:
+            views |= await self._page_of_rows(wanted, after, limit + 1)
+        except Problem:
+            views = {stored.resource.session_id: from_resource(stored.resource) for stored in await self._store.all()}
+        found = [view for view in views.values() if wanted.takes(view) and (after is None or _place_of(view) < after)]
         found.sort(key=_place_of, reverse=True)
         items = found[:limit]
         return SessionPage(items=items, next_cursor=cursor_of(_place_of(items[-1])) if len(found) > limit else None)
 
-    async def _page_of_rows(self, wanted: Filter, after: Place | None, limit: int) -> list[SessionView] | None:
-        """None while PostgreSQL is away."""
-        try:
-            rows = await self._repository.page(wanted, after, limit)
-        except Problem:
-            return None
+    async def _page_of_rows(self, wanted: Filter, after: Place | None, limit: int) -> dict[str, SessionView]:
+        rows = await self._repository.page(wanted, after, limit)
         sizes = await self._tails.sizes({row["session_id"]: row["output_count"] for row in rows})
-        return [_sized(row, sizes, self._clock()) for row in rows]
+        return {row["session_id"]: _sized(row, sizes, self._clock()) for row in rows}
 
-    async def _unprojected(self, rows: list[SessionView] | None) -> list[SessionView]:
-        """The rows, and the sessions that have none yet; without PostgreSQL, those that are not over."""
-        if rows is None:
-            return [from_resource(stored.resource) for stored in await self._store.all()]
+    async def _unmirrored(self) -> dict[str, SessionView]:
+        """Sessions that have no row yet. While either server is away, none: without NATS nothing new can have come."""
         try:
-            unknown = await self._repository.unknown(await self._store.session_ids())
-            found = [await self._store.get(session_id) for session_id in unknown]
+            ids = await self._repository.unknown(await self._store.session_ids())
+            found = [await self._store.get(session_id) for session_id in ids]
         except Problem:
-            return rows  # NATS is away: nothing new can have come either
-        return rows + [from_resource(stored.resource) for stored in found if stored]
+            return {}
+        return {stored.resource.session_id: from_resource(stored.resource) for stored in found if stored}
 
     async def delete(self, session_id: str) -> None:
         """Whoever reconciles ends the session. Done again, it changes nothing. Raises Problem."""
@@ -189,8 +190,8 @@ def _used_key() -> Problem:
     return Problem(ProblemType.CONFLICT, detail)
 
 
-def _sized(row: Row, sizes: dict[str, int], now: datetime) -> SessionView:
-    return from_row(row, now).model_copy(update={"output_buffer_size": sizes[row["session_id"]]})
+def _sized(row: Row, sizes: dict[str, int], now: datetime, resource: ClaudeSession | None = None) -> SessionView:
+    return from_row(row, now, resource).model_copy(update={"output_buffer_size": sizes[row["session_id"]]})
 
 
 def _place_of(view: SessionView) -> Place:

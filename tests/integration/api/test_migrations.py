@@ -37,14 +37,14 @@ async def test_many_may_migrate_at_once(database_url: str) -> None:
     await alembic(database_url, "downgrade", "base")
     await asyncio.gather(*(migrate(database_url) for _ in range(3)))
     await migrate(database_url)
-    assert "0003 (head)" in await alembic(database_url, "current")
+    assert "0004 (head)" in await alembic(database_url, "current")
 
 
 async def test_from_the_root_by_hand(database_url: str) -> None:
-    assert "0003 (head)" in await alembic(database_url, "current")
+    assert "0004 (head)" in await alembic(database_url, "current")
     await alembic(database_url, "downgrade", "base")
     await alembic(database_url, "upgrade", "head")
-    assert "0003 (head)" in await alembic(database_url, "current")
+    assert "0004 (head)" in await alembic(database_url, "current")
 
 
 async def test_from_the_first_release_with_sessions_in_it(database_url: str) -> None:
@@ -80,7 +80,7 @@ async def alembic(database_url: str, *arguments: str) -> str:
 async def test_as_a_command(database_url: str) -> None:
     await alembic(database_url, "downgrade", "base")
     assert await command(JELMORE_DATABASE_URL=database_url) == (0, "")
-    assert "0003 (head)" in await alembic(database_url, "current")
+    assert "0004 (head)" in await alembic(database_url, "current")
     assert await command(JELMORE_DATABASE_URL=database_url) == (0, "")
 
 
