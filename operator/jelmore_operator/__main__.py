@@ -4,6 +4,7 @@ Exit codes: 0 asked to stop, 1 cannot go on, 2 wrong settings.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -12,6 +13,7 @@ import socket
 import sys
 
 import nats.errors
+import uvloop
 from kubernetes_asyncio.config import ConfigException
 
 from jelmore_operator.jsonlog import JsonLines
@@ -31,7 +33,8 @@ def main() -> int:
         return 2
     _log_json()
     try:
-        asyncio.run(_run(settings))
+        _collect_seldom()
+        uvloop.run(_run(settings))
     except ConfigException:
         print("jelmore-operator: there is no cluster: run it in one, or set KUBECONFIG.", file=sys.stderr)
         return 2
@@ -40,6 +43,14 @@ def main() -> int:
     except (LeaseLost, nats.errors.Error) as error:
         return _failed(error)
     return 0
+
+
+def _collect_seldom() -> None:
+    """Each pass makes some hundred objects that live as long as it does, and hardly a cycle: to look for those as often
+    as Python does by itself was an eighth of the operator's CPU.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _failed(error: BaseException) -> int:

@@ -83,12 +83,13 @@ class Log:
             logger.error("not understood, left aside: %s: %s", report_subject(key), error)
         return self._reports.get(key)
 
-    async def report_now(self, resource: ClaudeSession, running: bool) -> SeenReport | None:
-        """The last report, as it is in the stream where no agent is seen `running` that would send another. A
-        resource that is being deleted waits for no bus: without one, what is known has to do.
+    async def report_now(self, resource: ClaudeSession, follow: bool) -> SeenReport | None:
+        """The last report: the last that came by itself where that will do (`follow`: an agent runs that would send
+        another, or none ever did), else as it is in the stream now. A resource that is being deleted waits for no bus:
+        without one, what is known has to do.
         """
         key = key_of(resource)
-        if running:
+        if follow:
             return self.report(key)
         try:
             return await self.read_report(key)

@@ -1,17 +1,20 @@
-"""Calls to the cluster's API server: documents in, documents out, by kubernetes-asyncio's client.
+"""Calls to the cluster's API server: documents in, documents out.
 
-Not by its generated models: those cost more than the call, and drop what a newer server has added.
+kubernetes-asyncio knows where the server is and who asks, and holds the connections. Its calls and generated models are
+not used: they cost more than the request itself, and drop what a newer server has added.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
+from yarl import URL
 
 from jelmore_operator.kube.names import FIELD_MANAGER
 
@@ -94,6 +97,11 @@ class Api:
 
     def __init__(self, client: ApiClient, counted: Callable[[str, int, float], None] = _uncounted) -> None:
         self._client = client
+        # The client's own session looks for a netrc file, in a thread, and for proxies at each request.
+        connections = client.rest_client.pool_manager.connector
+        self._http = aiohttp.ClientSession(
+            connector=connections, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
+        )
         self._counted = counted
         self._paused_until = 0.0
 
@@ -161,23 +169,22 @@ class Api:
         timeout: float = _TIMEOUT,
     ) -> Document:
         """method: of HTTP, or LIST."""
-        headers = {"Accept": "application/json", "Content-Type": content}
         if not path.startswith(LEASES.group):
             await asyncio.sleep(self._paused_until - time.monotonic())
         began, status = time.monotonic(), 0
         try:
-            response = await self._client.call_api(
-                path,
+            async with self._http.request(
                 "GET" if method == "LIST" else method,
-                query_params=query or [],
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=timeout,
-            )
-            status = response.status
-            text = await response.text()
+                URL(f"{self._client.configuration.host}{path}?{urlencode(query or ())}", encoded=True),
+                data=None if body is None else msgspec.json.encode(body),
+                headers=await self._headers(content),
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                proxy=self._client.rest_client.proxy,
+                proxy_headers=self._client.rest_client.proxy_headers,
+                server_hostname=self._client.rest_client.server_hostname,
+            ) as response:
+                status = response.status
+                text = await response.read()
         except aiohttp.ClientError as error:
             # Without the error's own text: some quote the request.
             raise ApiError(0, type(error).__name__, "the API server cannot be reached") from error
@@ -187,8 +194,13 @@ class Api:
             pause = _pause(response.headers.get("Retry-After", ""))
             self._paused_until = max(self._paused_until, time.monotonic() + pause)
             raise _refusal(status, text, kind_is_secret="/secrets" in path)
-        answer: Document = json.loads(text)
+        answer: Document = msgspec.json.decode(text)
         return answer
+
+    async def _headers(self, content: str) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Content-Type": content, **self._client.default_headers}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"])  # renews a token that has run out
+        return headers
 
 
 _VERBS = {"LIST": "list", "GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -204,10 +216,10 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
     return f"{kind.group}{scope}/{kind.plural}" + (f"/{name}" if name else "")
 
 
-def _refusal(status: int, text: str, kind_is_secret: bool) -> ApiError:
+def _refusal(status: int, text: bytes, kind_is_secret: bool) -> ApiError:
     try:
-        answer = json.loads(text)
-    except ValueError:
+        answer = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         answer = None
     if not isinstance(answer, dict):  # a proxy's, before the API server
         answer = {}

@@ -14,6 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 import kopf
+import uvloop
 from kopf._core.engines.peering import Identity  # kopf does not export the type of its own argument
 
 from jelmore_operator.kube.api import CLAIMS, PODS, POLICIES, SESSIONS, Document, Kind
@@ -114,6 +115,8 @@ def _serve(
     settings.networking.request_timeout = _TIMEOUT
     settings.networking.error_backoffs = _BACKOFFS
     settings.watching.server_timeout = _SERVER_TIMEOUT
+    settings.persistence.diffbase_storage = _NoDiffs()
+    settings.persistence.progress_storage = _NoProgress()
     for kind, selector in _WATCHED.items():
         kopf.on.event(*selector, registry=registry)(_handler(kind, deliver))
         if kind is not SESSIONS:
@@ -133,7 +136,41 @@ def _serve(
         finally:
             stop.set()  # a thread of kopf's waits for it, and the event loop for that thread
 
-    asyncio.run(watch())
+    uvloop.run(watch())
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """kopf copies each object that it sees, and compares it with an older one, for handlers that we have none of: most
+    of what a change would cost.
+    """
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """The same of its handlers' progress."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+    def purge(self, **_: Any) -> None:
+        pass
+
+    def touch(self, **_: Any) -> None:
+        pass
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
 
 
 class _Lenient(kopf.ConnectionInfo):

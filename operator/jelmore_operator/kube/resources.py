@@ -18,11 +18,16 @@ class Resources:
         deleted = resource.metadata.deletion_timestamp is not None
         return deleted and FINALIZER not in self._finalizers(resource)
 
-    async def hold(self, resource: ClaudeSession) -> None:
-        """Keeps a deletion from passing unseen."""
-        finalizers = self._finalizers(resource)
-        if FINALIZER not in finalizers:
-            await self._set_finalizers(resource, [*finalizers, FINALIZER])
+    def is_new(self, resource: ClaudeSession) -> bool:
+        """Whether no operator has done anything about it yet: to hold it is the first."""
+        return FINALIZER not in self._finalizers(resource)
+
+    async def hold(self, resource: ClaudeSession) -> bool:
+        """Keeps a deletion from passing unseen. Whether it was new until now."""
+        if not self.is_new(resource):
+            return False
+        await self._set_finalizers(resource, [*self._finalizers(resource), FINALIZER])
+        return True
 
     async def delete(self, resource: ClaudeSession) -> None:
         """As a person would: it goes once the finalizer does."""

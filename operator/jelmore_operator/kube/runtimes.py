@@ -44,6 +44,8 @@ class Runtimes:
         # Of pods that are gone. What a restart of the operator forgets costs a longer back-off, nothing else.
         self._records: dict[SessionKey, Record] = {}
         self._refusals: dict[SessionKey, Obstacle] = {}
+        # Nobody has begun a start of these.
+        self._new: set[SessionKey] = set()
 
     def pod(self, resource: ClaudeSession) -> Document | None:
         """The session's own pod, as it was seen last."""
@@ -88,7 +90,12 @@ class Runtimes:
         ours = claim is not None and is_ours(claim, resource) and "deletionTimestamp" not in claim["metadata"]
         return claim if ours else None
 
+    def add_new(self, key: SessionKey) -> None:
+        """A session that no operator has done anything about: its first start finds nothing of its own."""
+        self._new.add(key)
+
     def forget(self, key: SessionKey) -> None:
+        self._new.discard(key)
         self._records.pop(key, None)
         self._refusals.pop(key, None)
 
@@ -141,9 +148,14 @@ class Runtimes:
             raise NotYet("the pod was killed and is not gone", _LOOK_AGAIN)
 
     async def _clear_way(self, resource: ClaudeSession) -> None:
-        """Raises NotYet until nothing has the pod's name. Asked of the API server: what was seen can be old, and a
-        Secret must not change under a pod that lives.
+        """Raises NotYet until nothing has the pod's name. Asked of the API server, unless it is the very first start:
+        the answer to an earlier one may have been lost, and a Secret must not change under a pod that lives.
         """
+        key = key_of(resource)
+        first = key in self._new and self._store.pod(resource) is None
+        self._new.discard(key)
+        if first:
+            return
         name = object_name(resource.metadata.name)
         pod = await self._api.get(PODS, resource.metadata.namespace, name)
         if pod is None:
@@ -156,7 +168,7 @@ class Runtimes:
             what = (
                 f"The name of the session's pod, {name}, is another pod's: delete that, or name the session otherwise."
             )
-            self._refusals[key_of(resource)] = Obstacle("other", "NameTaken", what)
+            self._refusals[key] = Obstacle("other", "NameTaken", what)
         elif is_ours(pod, resource) and stopping_since(pod) is None and has_ended(pod):
             await self._delete(pod)
         raise NotYet("there is a pod still", _LOOK_AGAIN)

@@ -77,7 +77,7 @@ class PodSessions:
         await self._turn_away(resource)
         runtime = self._runtime(resource)
         pod = self._runtimes.pod(resource)
-        report = await self._log.report_now(resource, runtime.agent)
+        report = await self._log.report_now(resource, runtime.agent or self._never_ran(resource))
         return Observed(
             resource=resource,
             runtime=replace(runtime, spooled=report is not None and self._runtimes.has_disk(resource)),
@@ -93,6 +93,10 @@ class PodSessions:
             announced=self._teller.announced(key),
             told=await self._teller.told(resource),
         )
+
+    def _never_ran(self, resource: ClaudeSession) -> bool:
+        """Another resource may have had the id that a spec brings along."""
+        return self._resources.is_new(resource) and resource.spec.session_id is None
 
     async def _turn_away(self, resource: ClaudeSession) -> None:
         """Others that want this session's id are told so; they come to it once this one is gone."""
@@ -127,8 +131,8 @@ class PodSessions:
         """Raises ApiError, errors of `nats`; NotYet while an earlier pod has to end."""
         resource = observed.resource
         key = key_of(resource)
-        if resource.metadata.deletion_timestamp is None:
-            await self._resources.hold(resource)
+        if resource.metadata.deletion_timestamp is None and await self._resources.hold(resource):
+            self._runtimes.add_new(key)
         match action:
             case PublishCreated() | PublishSpecChanged() | PublishState() | PublishTerminated():
                 await self._teller.tell(resource, action)
