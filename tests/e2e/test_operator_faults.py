@@ -80,6 +80,29 @@ async def test_watches_that_are_refused_are_begun_again(
     assert operator.returncode is None
 
 
+async def test_one_watch_that_is_refused_does_not_blind_the_others(
+    faulty_operator: KubeOperator, bare_kube: BareKube, bare_objects: Objects, bare_proxy: KubeProxy
+) -> None:
+    operator = await faulty_operator.start()
+    create(bare_kube, bare_objects)
+    await until(lambda: kinds(bare_objects) == ONE)
+    refused: list[str] = []
+
+    def refuse_once(method: str, path: str) -> Fault | None:
+        if "watch=true" not in path or "/pods" not in path or refused:
+            return None
+        refused.append(path)
+        return Fault(404)
+
+    bare_proxy.fault = refuse_once
+    bare_proxy.cut_all()
+    await until(lambda: refused != [])
+    create(bare_kube, bare_objects, "b")
+    # A list of all comes every five minutes anyway: this is much sooner.
+    await until(lambda: kinds(bare_objects) == dict.fromkeys(ONE, 2), 45)
+    assert operator.returncode is None
+
+
 async def test_what_went_while_a_watch_was_forgotten_is_missed_at_once(
     faulty_operator: KubeOperator, bare_kube: BareKube, bare_objects: Objects, bare_proxy: KubeProxy
 ) -> None:

@@ -6,6 +6,7 @@ Then it is started again, and a list of all makes up for what was missed.
 """
 
 import asyncio
+import functools
 import logging
 import ssl
 import threading
@@ -69,6 +70,7 @@ class Intake:
         while True:
             started = asyncio.get_running_loop().time()
             await self._watch()
+            logger.warning("watching begins anew")
             if asyncio.get_running_loop().time() - started > _MOST_RETRY:
                 delay = _FIRST_RETRY
             await asyncio.sleep(delay)
@@ -76,22 +78,25 @@ class Intake:
             await relist()
 
     async def _watch(self) -> None:
-        """Until kopf ends, which it does only when something is wrong."""
-        stop = threading.Event()
+        """Until kopf begins to end, which it does only when something is wrong."""
+        stop, ending = threading.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def deliver(kind: Kind, change: str | None, document: Document) -> None:
-            loop.call_soon_threadsafe(self._take, kind, change, document)
+            if not stop.is_set():
+                loop.call_soon_threadsafe(self._take, kind, change, document)
 
-        watching = asyncio.create_task(asyncio.to_thread(_serve, deliver, self._namespaces, stop))
+        def end() -> None:
+            if not stop.is_set():
+                loop.call_soon_threadsafe(ending.set)
+
+        # A daemon, which nobody waits for: one watch that is refused makes kopf end, and it can hang in that for ever.
+        serve = functools.partial(_serve, deliver, self._namespaces, stop, end)
+        threading.Thread(target=serve, name="kopf", daemon=True).start()
         try:
-            await asyncio.shield(watching)
-        except asyncio.CancelledError:
+            await ending.wait()
+        finally:
             stop.set()
-            await watching
-            raise
-        except Exception as error:
-            logger.warning("watching failed, trying again", extra={"error": repr(error)})
 
     def _take(self, kind: Kind, change: str | None, document: Document) -> None:
         seen = self._store.kind(kind)
@@ -104,9 +109,14 @@ class Intake:
 
 
 def _serve(
-    deliver: Callable[[Kind, str | None, Document], None], namespaces: tuple[str, ...], stop: threading.Event
+    deliver: Callable[[Kind, str | None, Document], None],
+    namespaces: tuple[str, ...],
+    stop: threading.Event,
+    end: Callable[[], None],
 ) -> None:
-    """kopf, in this thread, until `stop` or an error. It writes nothing: no finalizer, annotation, Event or peering."""
+    """kopf, in this thread, until `stop` or an error; `end` is called as soon as it begins to end. It writes nothing:
+    no finalizer, annotation, Event or peering.
+    """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
     settings = kopf.OperatorSettings()
@@ -122,6 +132,10 @@ def _serve(
         if kind is not SESSIONS:
             settings.watching.label_selectors[selector] = SESSION_LABEL
 
+    @kopf.on.cleanup(registry=registry)
+    async def begins_to_end(**_: Any) -> None:
+        end()
+
     async def watch() -> None:
         try:
             await kopf.operator(
@@ -134,14 +148,18 @@ def _serve(
                 stop_flag=stop,
             )
         finally:
+            end()
             stop.set()  # a thread of kopf's waits for it, and the event loop for that thread
 
-    uvloop.run(watch())
+    try:
+        uvloop.run(watch())
+    except Exception as error:
+        logger.warning("watching failed", extra={"error": error})
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
-    """kopf copies each object that it sees, and compares it with an older one, for handlers that we have none of: most
-    of what a change would cost.
+    """kopf copies each object whole, and compares it with an older one, for kinds of handlers that we do not have: it
+    was most of what an event costs.
     """
 
     def build(self, **_: Any) -> kopf.BodyEssence:
@@ -155,7 +173,7 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
 
 class _NoProgress(kopf.ProgressStorage):
-    """The same of its handlers' progress."""
+    """Nor is there any progress of such handlers."""
 
     def fetch(self, **_: Any) -> None:
         return None
