@@ -134,7 +134,7 @@ class Controller:
     def _retry(self, key: SessionKey, error: Exception) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(_FIRST_RETRY * 2.0 ** (failures - 1), _MOST_RETRY)
-        what = {"error": repr(error), "failures": failures, "again_in": delay}
+        what = {"error": error, "failures": failures, "again_in": delay}
         logger.warning("a pass failed, trying again", extra=what, exc_info=not isinstance(error, REFUSALS))
         self._queue.add_after(key, delay)
 
@@ -162,4 +162,4 @@ class Controller:
             async with asyncio.timeout(_LAST_TRY):
                 await self._sessions.apply(action, observed)
         except (NotYet, *REFUSALS) as error:
-            logger.warning("could not be done, going on without", extra={"error": repr(error)})
+            logger.warning("could not be done, going on without", extra={"error": error})

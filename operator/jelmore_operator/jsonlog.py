@@ -43,7 +43,15 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, separators=(",", ":"))
+        return json.dumps(line, default=_text, separators=(",", ":"))
+
+
+def _text(value: object) -> str:
+    """An exception by its type and all that it says: the names alone of what NATS refuses do not tell why."""
+    if not isinstance(value, BaseException):
+        return str(value)
+    name, said = type(value).__name__, str(value).removeprefix("nats: ")
+    return said if said.startswith(name) else f"{name}: {said}" if said else name
 
 
 def json_file_handler(path: Path) -> logging.Handler:

@@ -58,7 +58,7 @@ class Follower:
                 await self._follow(client)
                 delay = _RETRY
             except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
-                logger.debug("%s cannot be followed yet: %s", self._feed.stream, repr(error))
+                logger.debug("cannot be followed yet", extra={"stream": self._feed.stream, "error": error})
                 delay = min(2 * delay, _MOST_RETRY)
             await asyncio.sleep(delay)
 

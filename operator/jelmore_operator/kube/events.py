@@ -114,4 +114,4 @@ async def post(api: Api, resource: ClaudeSession, happened: Happened) -> None:
     try:
         await api.create(EVENTS, event_document(resource, happened, datetime.now(UTC)))
     except OSError as error:
-        logger.info("no Event was made", extra={"reason": happened.reason, "error": repr(error)})
+        logger.info("no Event was made", extra={"reason": happened.reason, "error": error})

@@ -81,14 +81,14 @@ class Lease:
             spec = {**found["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
             await self._api.replace(LEASES, {**found, "spec": spec})
         except OSError as error:
-            logger.info("the Lease was not let go", extra={"error": str(error)})
+            logger.info("the Lease was not let go", extra={"error": error})
 
     async def _tried(self) -> bool:
         """Whether it is ours now. What fails is tried again by whoever asked."""
         try:
             return await self._try()
         except OSError as error:
-            logger.warning("the Lease cannot be had now", extra={"error": str(error)})
+            logger.warning("the Lease cannot be had now", extra={"error": error})
             return False
 
     async def _try(self) -> bool:

@@ -35,7 +35,7 @@ class Relist:
                 what = "the cluster cannot be listed, trying again"
                 if getattr(error, "status", None) == 404:
                     what = "the cluster does not know ClaudeSessions yet: apply crds/claudesessions.yaml"
-                logger.warning(what, extra={"error": str(error)})
+                logger.warning(what, extra={"error": error})
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _MOST_RETRY)
 

@@ -6,7 +6,12 @@ import logging
 import sys
 from pathlib import Path
 
+import nats.errors
+import nats.js.errors
+import pytest
+
 from jelmore_operator.jsonlog import JsonLines, json_file_handler, logging_about
+from jelmore_operator.kube.api import ApiError
 
 
 def test_a_line() -> None:
@@ -33,6 +38,23 @@ def test_an_exception_is_on_the_same_line() -> None:
     line = JsonLines().format(record)
     assert "\n" not in line
     assert json.loads(line)["exception"].endswith("ValueError: why")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            nats.js.errors.BadRequestError(code=400, err_code=10071, description="wrong last sequence: 3"),
+            "BadRequestError: code=400 err_code=10071 description='wrong last sequence: 3'",
+        ),
+        (nats.errors.NoRespondersError(), "NoRespondersError: no responders available for request"),
+        (ApiError(409, "Conflict", "it was changed"), "ApiError: 409 Conflict: it was changed"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_an_error_that_is_told_of_says_why(error: Exception, said: str) -> None:
+    record = logging.makeLogRecord({"msg": "m", "error": error})
+    assert json.loads(JsonLines().format(record))["error"] == said
 
 
 def test_a_file(tmp_path: Path) -> None:
