@@ -111,7 +111,10 @@ class ManySessions:
         async def reached() -> bool:
             return await self.count(kind) == count
 
-        await self.until(reached, limit)
+        try:
+            await self.until(reached, limit)
+        except TimeoutError:
+            raise AssertionError(f"{kind}: {await self.count(kind)}, not {count}, after {limit:.0f} s") from None
 
     async def until_left(self, kind: str, uids: set[str], limit: float) -> None:
         """Until there are these and no others."""
