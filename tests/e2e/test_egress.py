@@ -131,7 +131,8 @@ async def test_a_running_session_loses_what_is_not_granted_any_more_and_says_so(
     its_pod = pod(objects)
     change(kubectl, objects, [*ALLOW, *FORBIDDEN])
     await until(lambda: rules(objects) is None)
-    await until(lambda: objects.conditions()["EgressReady"] == "False")
+    await until(lambda: "EgressNotAllowed" in objects.events())
+    assert objects.conditions()["EgressReady"] == "False"
     change(kubectl, objects, ALLOW)
     await until(lambda: rules(objects) == STORED)
 

@@ -11,7 +11,7 @@ from jelmore_contract.resource import API_VERSION, KIND, ClaudeSession
 from jelmore_contract.states import SessionState
 from jelmore_operator.kube.api import EVENTS, Api, Document
 from jelmore_operator.kube.names import FIELD_MANAGER
-from jelmore_operator.reconcile.conditions import READY, find
+from jelmore_operator.reconcile.conditions import EGRESS_READY, NOT_ALLOWED, READY, find
 from jelmore_operator.reconcile.observed import Observed
 from jelmore_operator.reconcile.plan import (
     Action,
@@ -70,7 +70,17 @@ def _shown(observed: Observed, write: WriteStatus) -> Happened | None:
     if block is not None and (before is None or before.reason != block.reason):
         word = {"budget": "BudgetUsed", "quota": "QuotaUsed"}[block.reason]
         return Happened(word, write.status.message or "", warning=True)
-    return _hindered(observed, write)
+    return _hindered(observed, write) or _closed(observed, write)
+
+
+def _closed(observed: Observed, write: WriteStatus) -> Happened | None:
+    """A session that runs goes on without what it asks to reach; one that does not has failed, which is told anyway."""
+    before = find(observed.resource.status.conditions, EGRESS_READY)
+    after = find(write.status.conditions, EGRESS_READY)
+    if after is None or after.reason != NOT_ALLOWED or not observed.runtime.alive:
+        return None
+    known = before is not None and before.reason == NOT_ALLOWED
+    return None if known else Happened("EgressNotAllowed", after.message, warning=True)
 
 
 def _hindered(observed: Observed, write: WriteStatus) -> Happened | None:

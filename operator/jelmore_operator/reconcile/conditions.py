@@ -16,6 +16,8 @@ CREDENTIALS_READY = "CredentialsReady"
 DURABLE = "Durable"
 #: Only there where the spec asks for something.
 EGRESS_READY = "EgressReady"
+#: Its reason where not all of that is granted.
+NOT_ALLOWED = "NotAllowed"
 BUS_IDENTITY = "BusIdentity"
 #: Only there once the session has been terminated; its time says since when.
 TERMINATED = "Terminated"
@@ -79,7 +81,7 @@ def _egress(observed: Observed, now: datetime) -> Condition:
     before, problem = observed.resource.status.conditions, observed.egress_problem
     if problem is None and observed.egress_outdated:
         return _condition(before, EGRESS_READY, False, "NotApplied", "", now)
-    return _condition(before, EGRESS_READY, problem is None, "NotAllowed" if problem else "Applied", problem or "", now)
+    return _condition(before, EGRESS_READY, problem is None, NOT_ALLOWED if problem else "Applied", problem or "", now)
 
 
 def _obstacle(observed: Observed, kind: ObstacleKind) -> str | None:

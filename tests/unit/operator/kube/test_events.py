@@ -6,7 +6,7 @@ import pytest
 
 from jelmore_contract.report import Usage
 from jelmore_contract.states import SessionState
-from jelmore_operator.kube.events import event_document, event_of
+from jelmore_operator.kube.events import Happened, event_document, event_of
 from jelmore_operator.reconcile.decide import decide
 from jelmore_operator.reconcile.observed import Observed, Obstacle
 from jelmore_operator.reconcile.plan import (
@@ -82,6 +82,18 @@ def test_what_stands_in_the_way_is_told_once() -> None:
     told = session.model_copy(update={"status": write.status})
     more = observed(told, report(usage=Usage(cost_usd=2)), runtime=RUNNING)
     assert event_of(more, _write(more)) is None
+
+
+def test_what_a_running_session_may_not_reach_is_told_once() -> None:
+    session = resource(SessionState.IDLE, {"egress": {"allow": [{"namespace": "tools", "ports": [80]}]}})
+    seen = observed(session, report(), runtime=RUNNING, egress_problem="No.")
+    write = _write(seen)
+    assert event_of(seen, write) == Happened("EgressNotAllowed", "No.", warning=True)
+    told = session.model_copy(update={"status": write.status})
+    more = observed(told, report(usage=Usage(cost_usd=2)), runtime=RUNNING, egress_problem="No, still.")
+    assert event_of(more, _write(more)) is None
+    failed = observed(session, egress_problem="No.")
+    assert event_of(failed, _write(failed)) is None
 
 
 def test_a_status_without_an_obstacle_is_no_event() -> None:
