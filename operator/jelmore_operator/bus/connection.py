@@ -29,13 +29,16 @@ class Bus:
 
     def __init__(self) -> None:
         self.client: Client | None = None
+        self._jetstream: JetStreamContext | None = None  # one for all: each that is made costs half a publish
 
     @property
     def jetstream(self) -> JetStreamContext:
         """Raises ConnectionError while there was no server yet."""
         if self.client is None:
             raise ConnectionError("NATS was not reached yet")
-        return self.client.jetstream()
+        if self._jetstream is None:
+            self._jetstream = self.client.jetstream()
+        return self._jetstream
 
 
 @asynccontextmanager

@@ -25,10 +25,6 @@ from jelmore_operator.reconcile.observed import SeenConfigure, SeenInput, SeenRe
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until an agent that did not confirm a command gets it again. It holds one at a time: one that was handed to
-#: an agent which then died must not be overtaken by a later one.
-_ACK_WAIT = 2.0
-_MOST_UNCONFIRMED = 1
 #: Seconds between looks at a session whose report changed in figures only.
 FIGURES_EVERY = 1.0
 
