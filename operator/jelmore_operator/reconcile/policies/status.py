@@ -48,9 +48,14 @@ def _tells(observed: Observed, after: SessionState) -> bool:
     change from the state that it had.
     """
     before = observed.resource.status.state
-    if after is before:
+    report = observed.report.report if observed.report else None
+    # Whoever reconciles was away while it ran and ended: the status says nothing of what the log told meanwhile. Only
+    # until it runs again: from then on the agent tells.
+    ended = report is not None and report.phase is Phase.ENDED and not observed.runtime.alive
+    unseen = before is SessionState.PENDING and ended
+    if after is before and not unseen:
         return False
-    last = observed.report.report.state if observed.report else SessionState.PENDING
+    last = report.state if report else SessionState.PENDING
     return after in _AT_REST or (after is SessionState.PENDING and last in _SILENT)
 
 

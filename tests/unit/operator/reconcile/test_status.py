@@ -170,6 +170,16 @@ TOLD: dict[str, tuple[Observed, Verdict, list[SessionState]]] = {
         Verdict("Starting", state=SessionState.PENDING),
         [SessionState.PENDING],
     ),
+    "begins again, after it ran and ended while nobody looked": (
+        observed(resource(SessionState.PENDING), ENDED, runtime=AT_REST),
+        Verdict("Starting", state=SessionState.PENDING),
+        [SessionState.PENDING],
+    ),
+    "begins again, and its agent has not said anything yet": (
+        observed(resource(SessionState.PENDING), ENDED, runtime=RUNNING),
+        Verdict("Starting", state=SessionState.PENDING),
+        [],
+    ),
     "wakes, and its agent was killed in a turn": (
         observed(resource(SessionState.HIBERNATED), report(state=SessionState.ACTIVE), runtime=AT_REST),
         Verdict("Starting", state=SessionState.PENDING),

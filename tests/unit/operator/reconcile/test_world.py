@@ -56,6 +56,7 @@ class World:
     cli: bool = False
     unpublished: bool = False  # the spool holds what the log does not
     report: SeenReport | None = None
+    agent_state: SessionState = SessionState.PENDING  # as the session's disk has it
     command_seq: int = 0
     last_input: SeenInput | None = None
     shutdown: bool = False
@@ -75,8 +76,7 @@ class World:
                 if "created" not in self.events:
                     self.events.append("created")
             case PublishState(to=to):
-                changes = [event for event in self.events if event not in ("created", "terminated")]
-                if not changes or changes[-1] != to:
+                if self.told != to:
                     self.events.append(str(to))
             case PublishTerminated():
                 assert not self.runtime.alive, "terminated while something runs"
@@ -124,7 +124,29 @@ class World:
         self.runtime = dataclasses.replace(self.runtime, launcher=False, agent=False)
         self.cli = False
 
+    @property
+    def told(self) -> str:
+        """The state that the log tells."""
+        return next((event for event in reversed(self.events) if event in set(SessionState)), SessionState.PENDING)
+
+    def go(self, state: SessionState) -> None:
+        """The agent tells a change, from the state that it knows. It need not know of a rest."""
+        if state is not self.agent_state:
+            known = (self.agent_state, SessionState.HIBERNATED, SessionState.FAILED)
+            assert self.told in known or state is SessionState.PENDING, "a change that nobody told"
+            self.events.append(str(state))
+            self.agent_state = state
+
+    def start_cli(self) -> None:
+        if self.agent_state in (SessionState.HIBERNATED, SessionState.FAILED):
+            self.agent_state = SessionState.PENDING
+        self.go(SessionState.PENDING)
+        self.cli, self.clis_started = True, self.clis_started + 1
+
     def publish(self, phase: Phase, state: SessionState) -> None:
+        if phase is Phase.ENDED:
+            self.agent_state = state  # told by whoever ended it
+        self.go(state)
         self.seq += 1
         drained = phase is not Phase.READY
         said = Report(cursor=ORIGIN, run=1, phase=phase, state=state, command_seq=self.command_seq, drained=drained)
@@ -135,8 +157,7 @@ class World:
         runtime = self.runtime
         stopping = runtime.stopping_since is not None
         if runtime.launcher and runtime.agent and not stopping and not self.cli:
-            assert not self.cli
-            self.cli, self.clis_started = True, self.clis_started + 1
+            self.start_cli()
             self.runtime = dataclasses.replace(runtime, spooled=True)
             self.command_seq = self.last_input.seq if self.last_input else 0
             self.publish(Phase.READY, SessionState.IDLE)
@@ -221,6 +242,13 @@ class Life(RuleBasedStateMachine):
         self.world.unpublished = self.world.unpublished or self.world.cli
         self.world.runtime = dataclasses.replace(self.world.runtime, launcher=False)
         self.world.cli = False
+
+    @precondition(lambda self: self.world.cli and self.world.runtime.agent)
+    @rule()
+    def somebody_else_ends_it(self) -> None:
+        """Cleanly: its pod is deleted."""
+        self.world.publish(Phase.ENDED, SessionState.HIBERNATED)
+        self.world.kill()
 
     @rule()
     def everything_dies(self) -> None:
