@@ -24,6 +24,8 @@ def arguments(config: AgentConfig, fold: FoldState, resume: str | None) -> list[
     """The command line. `resume`: the conversation to go on with; None begins it under the session's own id."""
     argv = [config.claude, "-p", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]
     argv += ["--permission-prompt-tool", "stdio", "--replay-user-messages"]
+    # Or else a conversation keeps its first system prompt for good, whatever model or appendSystemPrompt it has now.
+    argv += ["--system-prompt-snapshot", "off"]
     argv += ["--resume", resume] if resume else ["--session-id", config.session_id]
     live = fold.live or config.live
     argv += ["--permission-mode", live.permission_mode]
