@@ -50,15 +50,16 @@ def with_names(schemas: _Json) -> _Json:
     name for whatever JSON object.
     """
     named: _Json = {"JsonObject": _JSON_OBJECT}
+    found: _Json = {}
     for name, schema in schemas.items():
         prefix = "" if name in _RESOURCE else name
         properties = {
             field: _named(described, prefix + _camel(field), named)
             for field, described in schema.get("properties", {}).items()
         }
-        schemas = {**schemas, name: {**schema, **({"properties": properties} if properties else {})}}
-    assert not named.keys() & schemas.keys(), "two schemas of one name"
-    return {**schemas, **named}
+        found[name] = {**schema, "properties": properties} if properties else schema
+    assert not named.keys() & found.keys(), "two schemas of one name"
+    return {**found, **named}
 
 
 def _camel(field: str) -> str:

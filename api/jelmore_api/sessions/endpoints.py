@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import JsonValue
 
 from jelmore_api.auth.access import WithAccess
@@ -112,18 +112,13 @@ async def list_sessions(
 )
 async def change_session(
     session_id: SessionId,
-    body: Annotated[
-        dict[str, JsonValue],
-        Body(
-            description="The fields of `spec` that change, and `labels`, as a merge patch (RFC 7396): null takes away.",
-            examples=[{"lifecycle": {"suspend": True}, "labels": {"team": "platform", "ticket": None}}],
-        ),
-    ],
+    body: dict[str, JsonValue],
     at: WithServices,
     access: WithAccess,
 ) -> SessionView:
     """Labels, model, permission mode, `lifecycle`, `approvals`, `egress` and `budget.usd` act at once, most else when
     Claude is started the next time. `query`, `session_id`, `workspace.path` and `workspace.storage` stay as they are.
+    The body's type may be `application/merge-patch+json`, too.
     """
     return await at.sessions.change(session_id, body, access)
 
