@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from jelmore_contract.resource.fields import ContractModel, Name, Rule
+from jelmore_contract.resource.fields import WHOLE, ContractModel, Name, Rule
 
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"{_OCTET}(\.{_OCTET}){{3}}/(3[0-2]|[12]?[0-9])"
@@ -33,7 +33,7 @@ _ONE = "must name either a cidr or a namespace"
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535), WHOLE]
 
 
 def network(cidr: str) -> Network:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeInt, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeInt, Strict, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 #: A name of a session, as Kubernetes has names of services (a DNS label).
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -19,6 +20,19 @@ ObjectName = Annotated[
 Duration = Annotated[
     str, StringConstraints(pattern=r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$", min_length=2, max_length=21)
 ]
+
+
+def _no_word(value: object) -> object:
+    if isinstance(value, str | bytes | bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+#: What JSON has as such: no "yes" and no 1 for true, no "3" and no true for a number. 3.0 is the same number as 3.
+Flag = Annotated[bool, Strict()]
+Number = Annotated[float, Strict()]
+#: Of an `int`, behind its bounds: `Annotated[int, Field(ge=1), WHOLE]`.
+WHOLE = BeforeValidator(_no_word)
 ToolRule = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 

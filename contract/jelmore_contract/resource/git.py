@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from jelmore_contract.resource.fields import ContractModel, ObjectName, Rule
+from jelmore_contract.resource.fields import WHOLE, ContractModel, Flag, ObjectName, Rule
 
 _HOST = r"([A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 _USER = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
@@ -98,8 +98,8 @@ class Git(ContractModel):
     ref: GitRef | None = Field(
         None, description="A branch, a tag, or a commit's whole hash; the repository's default branch without it."
     )
-    depth: int | None = Field(
-        None, ge=1, le=1_000_000, description="So many commits of its history, and no other branch; all without it."
+    depth: Annotated[int, Field(ge=1, le=1_000_000), WHOLE] | None = Field(
+        None, description="So many commits of its history, and no other branch; all without it."
     )
     secret_name: ObjectName | None = Field(
         None,
@@ -128,6 +128,6 @@ class Commits(ContractModel):
 
     name: PersonName | None = Field(None, description="Author and committer; what git is configured with without it.")
     email: PersonName | None = Field(None, description="Their address; what git is configured with without it.")
-    attribution: bool = Field(
+    attribution: Flag = Field(
         True, description="Claude names itself in commit messages and pull requests, as Claude Code does by default."
     )

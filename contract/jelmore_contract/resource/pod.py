@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from jelmore_contract.resource.fields import ContractModel, ObjectName, Quantity, Rule, amount
+from jelmore_contract.resource.fields import WHOLE, ContractModel, Flag, ObjectName, Quantity, Rule, amount
 
 _RESOURCE_NAME = (
     r"^(cpu|memory|ephemeral-storage|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$"
@@ -47,7 +47,7 @@ class Storage(ContractModel):
     storage_class_name: ObjectName | None = Field(
         None, description="Its claim's storage class; the cluster's default without it."
     )
-    ephemeral: bool = Field(
+    ephemeral: Flag = Field(
         False,
         description="Keep nothing beyond the pod: what was not published when it is lost is gone, and so is the "
         "conversation.",
@@ -122,8 +122,8 @@ class Toleration(ContractModel):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="Of the taint; every effect without it."
     )
-    toleration_seconds: int | None = Field(
-        None, ge=0, le=2**31 - 1, description="How long the pod stays on such a node; for good without it."
+    toleration_seconds: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None = Field(
+        None, description="How long the pod stays on such a node; for good without it."
     )
 
     @model_validator(mode="after")

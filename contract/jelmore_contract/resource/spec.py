@@ -1,13 +1,13 @@
 """The spec of a session: what is asked for, with a default for every field."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from jelmore_contract.resource.egress import Egress
-from jelmore_contract.resource.fields import ContractModel, Duration, Rule, ToolRule, seconds
+from jelmore_contract.resource.fields import WHOLE, ContractModel, Duration, Flag, Number, Rule, ToolRule, seconds
 from jelmore_contract.resource.git import Commits, Git
 from jelmore_contract.resource.pod import Credentials, PodTemplate, Resources, Storage
 
@@ -52,7 +52,7 @@ class Workspace(ContractModel):
     )
     git: Git | None = Field(None, description="A repository that is cloned into it before Claude starts.")
     commits: Commits = Field(default_factory=Commits, description="Who is named in commits.")
-    trust_settings: bool = Field(
+    trust_settings: Flag = Field(
         False,
         description="Read the workspace's own .claude settings and commands, which can redirect credentials. In a "
         "cluster, only with credentials of kind apiKey or gateway.",
@@ -60,7 +60,7 @@ class Workspace(ContractModel):
     storage: Storage = Field(
         default_factory=Storage, description="The volume of a session's pod. Cannot be changed later."
     )
-    retain: bool = Field(
+    retain: Flag = Field(
         False,
         description="Keep it when the session is deleted: the claim of a pod's volume, or on one machine the fresh "
         "folder. A folder of your own (path) is always kept.",
@@ -112,7 +112,7 @@ class Lifecycle(ContractModel):
     on_interrupted: OnInterrupted = Field(
         OnInterrupted.CONTINUE, description="A turn that was cut is continued by itself, or waits for the next input."
     )
-    suspend: bool = Field(False, description="Keep the session without processes until this is false again.")
+    suspend: Flag = Field(False, description="Keep the session without processes until this is false again.")
 
     @field_validator("max_lifetime", "turn_timeout")
     @classmethod
@@ -125,17 +125,15 @@ class Lifecycle(ContractModel):
 class Budget(ContractModel):
     """What the session may take."""
 
-    usd: float | None = Field(
+    usd: Number | None = Field(
         None,
         ge=0.01,
         le=1_000_000,
         description="US dollars of the whole session, as Claude Code reckons them. What is beyond it waits until it is "
         "raised; no limit without it.",
     )
-    turns: int | None = Field(
+    turns: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = Field(
         None,
-        ge=1,
-        le=10_000,
         description="Requests to the model in one turn (Claude Code's --max-turns); no limit without it.",
     )
 
@@ -192,7 +190,7 @@ class SessionSpec(ContractModel):
     mcp_servers: dict[str, dict[str, JsonValue]] = Field(
         default_factory=dict, max_length=32, description="MCP servers by name, as in Claude Code's --mcp-config."
     )
-    partial_messages: bool = Field(False, description="Send partial-message deltas to live streams.")
+    partial_messages: Flag = Field(False, description="Send partial-message deltas to live streams.")
     credentials: Credentials | None = Field(
         None, description="Of the session's own, in a cluster; the installation's default without them."
     )

@@ -31,6 +31,10 @@ def test_a_quantity_is_an_amount(quantity: str, expected: Decimal) -> None:
     assert amount(quantity) == expected
 
 
+def test_a_whole_number_may_have_a_point() -> None:
+    assert SessionSpec.model_validate({"budget": {"turns": 5.0, "usd": 2}}).budget.turns == 5
+
+
 def test_a_quantity_without_a_unit_needs_no_quotes() -> None:
     for size in (2, 2.0, "2"):
         spec = SessionSpec.model_validate({"workspace": {"storage": {"size": size}}})
@@ -58,6 +62,13 @@ def to(**destination: Any) -> dict[str, Any]:
 
 NO_CIDR = "must be a range of addresses such as .*Host names cannot be given"
 REFUSED = [
+    ({"lifecycle": {"suspend": 0}}, "should be a valid boolean"),
+    ({"lifecycle": {"suspend": "yes"}}, "should be a valid boolean"),
+    ({"budget": {"turns": "5"}}, "should be a valid integer"),
+    ({"budget": {"turns": True}}, "should be a valid integer"),
+    ({"budget": {"turns": 1.5}}, "should be a valid integer"),
+    ({"budget": {"turns": 0}}, "greater than or equal to 1"),
+    ({"budget": {"usd": "1"}}, "should be a valid number"),
     ({"workspace": {"storage": {"size": "0Gi"}}}, "must be more than 0, such as 10Gi"),
     ({"workspace": {"path": "here"}}, "must be an absolute path"),
     ({"query": " \n"}, "must not be blank"),
