@@ -214,7 +214,6 @@ class Rig:
                 stderr=out,
                 env={
                     "PATH": os.environ["PATH"],
-                    **({"PYTHONPATH": os.environ["RIGPP"]} if "RIGPP" in os.environ else {}),
                     **_identity_env(),
                     **env,
                 },
