@@ -90,7 +90,10 @@ def _run_exited(fold: FoldState, fact: facts.RunExited) -> None:
         fold.error(ErrorReason.INTERRUPTED, f"The turn was cut: Claude Code {how}.")
     elif not fact.asked:
         fold.error(ErrorReason.CLI_EXITED, f"Claude Code {how}.{_stderr(fact)}")
+    if fold.in_turn:
+        fold.cut.update(fold.inputs.in_state(InputState.STARTED))
     fold.alive = fold.in_turn = fold.requires_action = fold.interrupting = False
+    fold.going_on = None
     fold.phase, fold.last_exit = Phase.STARTING, fact.time
     fold.background_tasks = 0
     fold.requests.clear()
@@ -98,6 +101,7 @@ def _run_exited(fold: FoldState, fact: facts.RunExited) -> None:
     if fact.abandoned:
         for input_id in fold.inputs.in_state(InputState.STARTED):
             fold.move_input(input_id, InputState.FAILED, "interrupted")
+        fold.cut.clear()
     if not fact.asked:
         fold.failures += 1
         fold.message = f"Claude Code {how}.{_stderr(fact)}"

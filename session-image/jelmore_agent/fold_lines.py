@@ -113,6 +113,14 @@ def _on_response(fold: FoldState, frame: Json) -> None:
 def _on_lifecycle(fold: FoldState, frame: Json) -> None:
     state, input_id = protocol.text(frame, "state"), protocol.text(frame, "command_uuid")
     words = {"started": InputState.STARTED, "completed": InputState.COMPLETED, "cancelled": InputState.CANCELLED}
+    if state == "started":
+        fold.cut.discard(input_id or "")  # it did not know it yet, and begins
+    if state == "completed" and input_id in fold.cut:
+        # It knows it: that is no end of the turn that was cut. A CLI goes on with that by itself, but not where it was
+        # cut a second time before the model had said anything (seen with 2.1.330).
+        if not fold.in_turn:
+            fold.go_on()
+        return
     if input_id is not None and state in words and not (state == "cancelled" and input_id in fold.inputs.held):
         # What the CLI speaks of was delivered to it, though the launcher may not have said so yet.
         fold.move_input(input_id, InputState.DELIVERED)
@@ -141,12 +149,19 @@ def _on_result(fold: FoldState, frame: Json) -> None:
         # The budget was used up before, and the model was not asked: what was sent to the CLI meanwhile still waits.
         fold.inputs.hold()
         return
-    if failed and not (protocol.text(frame, "terminal_reason") or "").startswith("aborted"):
+    if (protocol.text(frame, "terminal_reason") or "").startswith("aborted"):
+        # Of the turn's own input the CLI itself goes on to say `cancelled`.
+        if fold.interrupting:
+            fold.end_cut_turn(InputState.CANCELLED)
+    elif failed:
         reason, why = _failure(fold, payload["subtype"], said or _first_error(frame))
         fold.error(reason, why)
         # The CLI itself goes on to say `cancelled`, as for a turn that was interrupted.
         for input_id in fold.inputs.in_state(InputState.STARTED):
             fold.move_input(input_id, InputState.FAILED, why)
+        fold.end_cut_turn(InputState.FAILED)
+    else:
+        fold.end_cut_turn(InputState.COMPLETED)
 
 
 def _cost(fold: FoldState, frame: Json) -> float:

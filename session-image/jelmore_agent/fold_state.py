@@ -1,6 +1,7 @@
 """What the records of a session tell, and how a step of the fold changes it and says so."""
 
 from dataclasses import dataclass, field
+from uuid import NAMESPACE_OID, uuid5
 
 from jelmore_agent import protocol
 from jelmore_agent.inputs import Inputs
@@ -78,6 +79,8 @@ class FoldState:
     interrupting: bool = False  # an interrupt was asked for, and the turn is not over yet
     clock: TurnTime = field(default_factory=TurnTime)
     inputs: Inputs = field(default_factory=Inputs)
+    cut: set[str] = field(default_factory=set)  # inputs in whose turn a run ended
+    going_on: str | None = None  # id of the line that asks the CLI to go on with that turn
     approvals: dict[str, Approval] = field(default_factory=dict)
     requests: dict[str, Json] = field(default_factory=dict)  # own control requests that are not answered yet
     foreign: dict[str, str] = field(
@@ -169,6 +172,16 @@ class FoldState:
         if self.inputs.move(input_id, state):
             self.emit(EventType.INPUT, {"input_id": input_id, "state": state} | ({"reason": reason} if reason else {}))
             self.rest_if_nothing_waits()
+
+    def go_on(self) -> None:
+        """A CLI that was given an input of a cut turn again has it in its transcript, and does nothing."""
+        self.going_on = str(uuid5(NAMESPACE_OID, f"{self.session_id}/{self.run}/continue"))
+
+    def end_cut_turn(self, state: InputState) -> None:
+        for input_id in self.cut:
+            self.move_input(input_id, state)
+        self.cut.clear()
+        self.going_on = None
 
     def moved_to(self, directory: str | None) -> None:
         if directory and directory != self.current_directory:

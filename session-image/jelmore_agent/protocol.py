@@ -119,6 +119,10 @@ def initialize(request_id: str) -> bytes:
     return control_request(request_id, "initialize", hooks={"PostToolUse": [bash]})
 
 
+#: What the CLI itself says to the model when it resumes a turn that was cut.
+GO_ON = "Continue from where you left off."
+
+
 def user_message(input_id: str, content: str | list[Json]) -> bytes:
     return _encode({"type": "user", "uuid": input_id, "message": {"role": "user", "content": content}})
 

@@ -146,6 +146,8 @@ def _drive(fold: FoldState, view: View) -> Iterator[Action]:
         if not fold.over_budget:
             waiting = fold.inputs.to_write()
             lines += [(input_id, protocol.user_message(input_id, content)) for input_id, content in waiting]
+            if fold.going_on is not None:
+                lines.append((fold.going_on, protocol.user_message(fold.going_on, protocol.GO_ON)))
     yield from (Write(token, line) for token, line in lines if token not in view.in_flight)
 
 

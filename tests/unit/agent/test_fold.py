@@ -189,6 +189,74 @@ def test_an_input_s_states_are_the_same_whoever_speaks_first(written_first: bool
     assert fold.inputs.to_write() == []
 
 
+def lifecycle_line(state: str) -> bytes:
+    return b'{"type":"command_lifecycle","command_uuid":"i1","state":"%s"}' % state.encode()
+
+
+RESULT = b'{"type":"result","subtype":"success","is_error":false,"result":"r","total_cost_usd":0}'
+FAILED = b'{"type":"result","subtype":"error_during_execution","is_error":true,"result":"r","total_cost_usd":0}'
+ABORTED = FAILED.replace(b"}", b',"terminal_reason":"aborted_streaming"}')
+READY = b'{"type":"control_response","response":{"subtype":"success","request_id":"jelmore-initialize-2"}}'
+
+
+def cut_in_a_turn() -> Fold:
+    """A session whose first run ended in the turn of `i1`, in the second one, that was given `i1` again."""
+    fold = Fold(SESSION)
+    turn = (INIT, state_line("running"), lifecycle_line("started"))
+    apply(fold, facts.RunStarted(TIME, 1), facts.QueryTaken(TIME, "i1", "x"), *turn)
+    apply(fold, facts.RunExited(TIME, lost=True), facts.RunStarted(TIME, 2, resume=SESSION))
+    return fold
+
+
+@pytest.mark.parametrize(("result", "end"), [(RESULT, "completed"), (FAILED, "failed")])
+def test_a_cut_turn_s_input_has_its_end_with_the_result_of_what_goes_on(result: bytes, end: str) -> None:
+    """Not when the CLI says of it, given again, that it is completed: it only knows it."""
+    fold = cut_in_a_turn()
+    events = apply(fold, state_line("running"), READY, facts.Written(TIME, "i1"), lifecycle_line("completed"))
+    assert [told for kind, told in events if kind == "input"] == []
+    assert (fold.going_on, fold.inputs.open) == (None, 1)
+    told = [told["state"] for kind, told in apply(fold, result) if kind == "input"]
+    assert (told, fold.inputs.open) == ([end], 0)
+
+
+def test_a_cut_turn_with_which_the_cli_does_not_go_on_is_asked_for() -> None:
+    fold = cut_in_a_turn()
+    apply(fold, READY, facts.Written(TIME, "i1"), lifecycle_line("completed"))
+    assert (fold.going_on is not None, fold.inputs.open) == (True, 1)
+    asked = fold.going_on
+    apply(fold, state_line("running"), facts.RunExited(TIME, lost=True), facts.RunStarted(TIME, 3, resume=SESSION))
+    assert (fold.going_on, fold.inputs.to_write()) == (None, [("i1", "x")])
+    apply(fold, READY, facts.Written(TIME, "i1"), lifecycle_line("completed"))
+    assert fold.going_on not in (None, asked)
+    told = [told["state"] for kind, told in apply(fold, state_line("running"), RESULT) if kind == "input"]
+    assert told == ["completed"]
+    assert fold.inputs.open == 0
+
+
+def test_an_input_that_the_cli_begins_anew_ends_as_any_other() -> None:
+    fold = cut_in_a_turn()
+    events = apply(fold, READY, state_line("running"), lifecycle_line("started"), RESULT, lifecycle_line("completed"))
+    assert [told["state"] for kind, told in events if kind == "input"] == ["completed"]
+
+
+@pytest.mark.parametrize(("interrupted", "end"), [(True, ["cancelled"]), (False, [])])
+def test_what_goes_on_is_cut_again_or_interrupted(interrupted: bool, end: list[str]) -> None:
+    fold = cut_in_a_turn()
+    fold.interrupting = interrupted
+    events = apply(fold, READY, state_line("running"), lifecycle_line("completed"), ABORTED)
+    assert [told["state"] for kind, told in events if kind == "input"] == end
+
+
+def test_an_input_whose_result_was_told_is_not_gone_on_with() -> None:
+    fold = Fold(SESSION)
+    turn = (INIT, state_line("running"), lifecycle_line("started"), RESULT)
+    apply(fold, facts.RunStarted(TIME, 1), facts.QueryTaken(TIME, "i1", "x"), *turn)
+    apply(fold, facts.RunExited(TIME, lost=True), facts.RunStarted(TIME, 2, resume=SESSION), READY)
+    events = apply(fold, facts.Written(TIME, "i1"), lifecycle_line("completed"))
+    assert [told["state"] for kind, told in events if kind == "input"] == ["completed"]
+    assert fold.going_on is None
+
+
 def test_an_abandoned_turn_s_input_has_failed() -> None:
     fold = Fold(SESSION)
     lifecycle = b'{"type":"command_lifecycle","command_uuid":"i1","state":"started"}'

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 import pytest
@@ -47,6 +48,10 @@ def fold(*things: facts.Fact | bytes) -> Fold:
             made.apply(FactRecord(1, end, number + 1, thing))
     return made
 
+
+INIT_2 = INIT.replace(b"initialize-1", b"initialize-2")
+BEGUN = b'{"type":"command_lifecycle","command_uuid":"i1","state":"started"}'
+KNOWN = BEGUN.replace(b"started", b"completed")
 
 STARTED = facts.RunStarted(TIME, 1)
 INPUT = facts.QueryTaken(TIME, "i1", "hello")
@@ -102,6 +107,12 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
         lambda: fold(INPUT, STARTED, INIT),
         ALIVE,
         ["write jelmore-initialize-1", "write i1"],
+    ),
+    (
+        "a turn was cut, and the CLI does not go on with it by itself",
+        lambda: fold(INPUT, STARTED, INIT, RUNNING, BEGUN, LOST, facts.RunStarted(TIME, 2), INIT_2, KNOWN),
+        view(running=2, in_flight={"jelmore-initialize-2", "i1"}),
+        [f"write {uuid5(NAMESPACE_OID, f'{CONFIG.session_id}/2/continue')}"],
     ),
     ("on its way", lambda: fold(INPUT, STARTED, INIT), view(running=1, in_flight={"jelmore-initialize-1", "i1"}), []),
     (
