@@ -30,6 +30,7 @@ def main() -> None:
     options = _options()
     try:
         nonce = _nonce(options.nonce_file)
+        process.keep_small()
         process.harden()
         with _pid_file(options.pid_file) if options.pid_file else nullcontext():
             limits = Limits(options.grace, options.orphan_timeout, options.min_free)
