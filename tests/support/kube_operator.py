@@ -118,7 +118,7 @@ class Objects:
         return {each["type"]: each["status"] for each in self.status(name).get("conditions", ())}
 
     def events(self) -> list[str]:
-        """Reasons of the sessions' own Events, in order of their times."""
+        """Reasons of the sessions' own Events, in order of their times, which are whole seconds."""
         ours = [e for e in self.all("events") if e["involvedObject"]["kind"] == "ClaudeSession"]
         return [e["reason"] for e in sorted(ours, key=lambda e: str(e["lastTimestamp"]))]
 
