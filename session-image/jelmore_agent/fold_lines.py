@@ -113,8 +113,8 @@ def _on_response(fold: FoldState, frame: Json) -> None:
 def _on_lifecycle(fold: FoldState, frame: Json) -> None:
     state, input_id = protocol.text(frame, "state"), protocol.text(frame, "command_uuid")
     words = {"started": InputState.STARTED, "completed": InputState.COMPLETED, "cancelled": InputState.CANCELLED}
-    if state == "started":
-        fold.cut.discard(input_id or "")  # it did not know it yet, and begins
+    if state in ("started", "cancelled"):
+        fold.cut.discard(input_id or "")  # it did not know it yet, and begins; or it will not
     if state == "completed" and input_id in fold.cut:
         # It knows it: that is no end of the turn that was cut. A CLI goes on with that by itself, but not where it was
         # cut a second time before the model had said anything (seen with 2.1.330).
@@ -150,9 +150,8 @@ def _on_result(fold: FoldState, frame: Json) -> None:
         fold.inputs.hold()
         return
     if (protocol.text(frame, "terminal_reason") or "").startswith("aborted"):
-        # Of the turn's own input the CLI itself goes on to say `cancelled`.
-        if fold.interrupting:
-            fold.end_cut_turn(InputState.CANCELLED)
+        # Of an input whose turn was not cut the CLI itself goes on to say `cancelled`.
+        fold.end_cut_turn(InputState.CANCELLED)
     elif failed:
         reason, why = _failure(fold, payload["subtype"], said or _first_error(frame))
         fold.error(reason, why)

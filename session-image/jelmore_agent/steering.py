@@ -144,7 +144,8 @@ def _drive(fold: FoldState, view: View) -> Iterator[Action]:
                 response = protocol.permission_answer(approval.request.input, approval.given)
                 lines.append((ANSWER + approval_id, protocol.answer(approval_id, response)))
         if not fold.over_budget:
-            waiting = fold.inputs.to_write()
+            # With a turn to go on with, nothing else is begun: its result would be taken for that turn's.
+            waiting = [each for each in fold.inputs.to_write() if not fold.cut or each[0] in fold.cut]
             lines += [(input_id, protocol.user_message(input_id, content)) for input_id, content in waiting]
             if fold.going_on is not None:
                 lines.append((fold.going_on, protocol.user_message(fold.going_on, protocol.GO_ON)))

@@ -29,5 +29,23 @@ async def test_a_turn_that_is_cut_twice_before_the_model_has_said_anything_goes_
     await assert_log_is_the_spool(rig)
 
 
+@pytest.mark.real_cli
+async def test_a_cut_turn_that_is_put_to_sleep_goes_on_and_what_came_meanwhile_follows(make_rig: MakeRig) -> None:
+    rig = await make_rig(settings=BASH)
+    first = await rig.input(script([THINKS, bash("echo x >> count.txt")], say("Done.")))
+    await eventually(partial(transcript_has, rig, first))
+    rig.kill_cli()
+    await eventually(partial(transcript_has, rig, GO_ON))
+    second = await rig.input(script(bash("echo y >> count.txt"), say("Done, too.")))
+    assert await rig.stop() == 0
+    rig.start_agent()
+    rig.start_launcher()
+    await rig.until(done(second))
+    assert (rig.workspace / "count.txt").read_text() == "x\ny\n"
+    for prompt in (first, second):
+        assert rig.log.input_states(prompt) == ["queued", "delivered", "started", "completed"]
+    await assert_log_is_the_spool(rig)
+
+
 def transcript_has(rig: Rig, words: str) -> bool:
     return any(words in path.read_text() for path in (rig.folder / "claude" / "projects").glob("*/*.jsonl"))

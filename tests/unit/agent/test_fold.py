@@ -239,12 +239,18 @@ def test_an_input_that_the_cli_begins_anew_ends_as_any_other() -> None:
     assert [told["state"] for kind, told in events if kind == "input"] == ["completed"]
 
 
-@pytest.mark.parametrize(("interrupted", "end"), [(True, ["cancelled"]), (False, [])])
-def test_what_goes_on_is_cut_again_or_interrupted(interrupted: bool, end: list[str]) -> None:
+def test_what_goes_on_is_interrupted() -> None:
     fold = cut_in_a_turn()
-    fold.interrupting = interrupted
     events = apply(fold, READY, state_line("running"), lifecycle_line("completed"), ABORTED)
-    assert [told["state"] for kind, told in events if kind == "input"] == end
+    assert [told["state"] for kind, told in events if kind == "input"] == ["cancelled"]
+    assert (fold.inputs.open, fold.cut) == (0, set())
+
+
+def test_a_cut_turn_s_input_that_is_cancelled_holds_nothing_up() -> None:
+    fold = cut_in_a_turn()
+    events = apply(fold, READY, lifecycle_line("cancelled"))
+    assert [told["state"] for kind, told in events if kind == "input"] == ["cancelled"]
+    assert fold.cut == set()
 
 
 def test_an_input_whose_result_was_told_is_not_gone_on_with() -> None:

@@ -51,6 +51,7 @@ def fold(*things: facts.Fact | bytes) -> Fold:
 
 INIT_2 = INIT.replace(b"initialize-1", b"initialize-2")
 BEGUN = b'{"type":"command_lifecycle","command_uuid":"i1","state":"started"}'
+OVER = b'{"type":"result","subtype":"success","is_error":false,"result":"r","total_cost_usd":0}'
 KNOWN = BEGUN.replace(b"started", b"completed")
 
 STARTED = facts.RunStarted(TIME, 1)
@@ -107,6 +108,18 @@ CASES: list[tuple[str, Callable[[], Fold], View, list[str]]] = [
         lambda: fold(INPUT, STARTED, INIT),
         ALIVE,
         ["write jelmore-initialize-1", "write i1"],
+    ),
+    (
+        "a turn was cut: what came after its input waits until it is over",
+        lambda: fold(INPUT, STARTED, INIT, RUNNING, BEGUN, WRITTEN_TO, LOST, facts.RunStarted(TIME, 2), INIT_2),
+        view(running=2, in_flight={"jelmore-initialize-2"}),
+        ["write i1"],
+    ),
+    (
+        "and is written then",
+        lambda: fold(INPUT, STARTED, INIT, RUNNING, BEGUN, WRITTEN_TO, LOST, facts.RunStarted(TIME, 2), INIT_2, OVER),
+        view(running=2, in_flight={"jelmore-initialize-2", "i1"}),
+        ["write i2"],
     ),
     (
         "a turn was cut, and the CLI does not go on with it by itself",
