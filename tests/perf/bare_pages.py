@@ -12,10 +12,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import asyncpg
-import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from tests.perf.bare_server import serve_bare
 
 ROWS = """
     SELECT seq, id, event_type, session_id::text, timestamp, encoding, payload FROM events
@@ -72,17 +71,7 @@ def _json(seq: int, event_id: str, kind: str, session: str, timestamp: str, enco
 
 
 async def serve(port: int, database_url: str) -> None:
-    # As the product's own (jelmore_api/serve.py).
-    config = uvicorn.Config(
-        App(await asyncpg.connect(database_url)),
-        port=port,
-        http=HttpToolsProtocol,
-        ws=WebSocketsSansIOProtocol,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-    )
-    await uvicorn.Server(config).serve()
+    await serve_bare(App(await asyncpg.connect(database_url)), port)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import nats
-import uvicorn
 import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import StorageType, StreamConfig
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from tests.perf.bare_server import serve_bare
 
 STREAM = "BENCH"
 SUBJECT = "bench.line"
@@ -75,17 +74,7 @@ async def serve(url: str, credentials: str, port: str) -> None:
     async with connected(url, credentials) as client:
         app = App(client)
         await app.subscribe()
-        # As the product's own (jelmore_api/serve.py).
-        config = uvicorn.Config(
-            app,
-            port=int(port),
-            http=HttpToolsProtocol,
-            ws=WebSocketsSansIOProtocol,
-            ws_per_message_deflate=False,
-            lifespan="off",
-            log_config=None,
-        )
-        await uvicorn.Server(config).serve()
+        await serve_bare(app, int(port))
 
 
 if __name__ == "__main__":
