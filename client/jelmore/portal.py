@@ -56,9 +56,12 @@ class Portal:
             return []
 
         async def close() -> None:
-            # After Ctrl-C the last one may still be about to end.
+            # After Ctrl-C the last one may still be about to end; or nobody has told it to, where Ctrl-C came before
+            # `run` waited for it.
             for task in asking:
                 if task is not None:
+                    if not task.cancelling():
+                        task.cancel()
                     await asyncio.wait({task})
             await items.aclose()
 

@@ -1,8 +1,9 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterator
 from concurrent.futures import CancelledError
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,31 @@ def test_ctrl_c_while_an_item_is_waited_for(portal: Portal) -> None:
     with pytest.raises(KeyboardInterrupt):
         next(portal.iterate(nothing()))
     pressing.join()
+    assert closed == ["jelmore"]
+
+
+def test_ctrl_c_just_before_an_item_is_waited_for(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = threading.Event()
+    closed: list[str] = []
+    submit = asyncio.run_coroutine_threadsafe
+
+    async def nothing() -> AsyncGenerator[int]:
+        try:
+            waiting.set()
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            closed.append(threading.current_thread().name)
+
+    def pressed(coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> None:
+        submit(coroutine, loop)
+        waiting.wait(10)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        next(portal.iterate(nothing()))
     assert closed == ["jelmore"]
 
 
