@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections import Counter
 from typing import Any
 
@@ -13,6 +12,7 @@ from tests.support.bare_kube import BareKube
 from tests.support.kube_operator import KubeOperator, Objects
 from tests.support.many_sessions import KINDS, ManySessions, cpu_seconds, many_sessions, memory_mib, scraped
 from tests.support.own_nats import OwnNats
+from tests.support.ports import free_port
 from tests.support.random_specs import specs
 
 #: Of each a claim, a Secret and a pod too. More by hand: JELMORE_TEST_SESSIONS=3000.
@@ -25,12 +25,6 @@ _IDLE_S = 30.0
 #: Requests of an operator at rest in half a minute, however many sessions there are: now and then a list of each kind.
 _MOST_AT_REST = 6
 _CANARY = "canary-of-an-mcp-server"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_hundreds_of_sessions_come_rest_and_go(

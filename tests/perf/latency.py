@@ -21,10 +21,11 @@ import uvloop
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from jelmore_local.servers.ports import free_port, is_free
+from jelmore_local.servers.ports import is_free
 from tests.perf.lines import Order, recorded_mix, small_lines, stamp, write_lines
 from tests.perf.product import Session, running, scratch_folder, wait_until, with_stand_in
 from tests.perf.report import Row, ratio_row
+from tests.support.ports import free_port
 from tests.support.up import Up
 
 LIMIT = 1.5

@@ -6,7 +6,6 @@ A session needs more requests than one: what each costs, and what they cost with
 
 import asyncio
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from tests.support.bare_kube import BareKube, programs
 from tests.support.kube_operator import KubeOperator, operator_environment
 from tests.support.many_sessions import ManySessions, cpu_seconds, many_sessions, memory_mib, scraped
 from tests.support.own_nats import OwnNats, new_nats
+from tests.support.ports import free_port
 
 CPU_RATIO = 1.5
 _FEW, _ROUNDS, _ROUND = 100, 3, 300
@@ -151,7 +151,7 @@ async def _cost_of_requests(kube: BareKube, namespace: str) -> float:
 @asynccontextmanager
 async def _operator(kube: BareKube, bus: OwnNats, folder: Path) -> AsyncIterator[tuple[ManySessions, int, int]]:
     """The sessions of its namespace, its process, and the port of its figures."""
-    namespace, port = kube.namespace(), _free_port()
+    namespace, port = kube.namespace(), free_port()
     environment = operator_environment(folder, kube.operator_kubeconfig, bus, namespace)
     environment |= {"JELMORE_NAMESPACES": namespace, "JELMORE_OPERATOR_METRICS_PORT": str(port)}
     operator = KubeOperator(environment, folder / "operator.log")
@@ -181,9 +181,3 @@ async def _at_rest(kube: BareKube) -> float:
     before = kube.request_count()
     await asyncio.sleep(_IDLE_S)
     return float(kube.requests(before).total())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

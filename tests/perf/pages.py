@@ -22,11 +22,12 @@ import httpx
 import uvloop
 from websockets.asyncio.client import connect
 
-from jelmore_local.servers.ports import free_port, is_free
+from jelmore_local.servers.ports import is_free
 from tests.perf.bare_pages import ROWS
 from tests.perf.lines import Order, small_lines, write_lines
 from tests.perf.product import Session, running, scratch_folder, wait_until, with_stand_in
 from tests.perf.report import Row, ratio_row
+from tests.support.ports import free_port
 from tests.support.up import Up
 
 _PAGE = 1000

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from jelmore_local.servers.ports import free_port
+from tests.support.ports import free_port
 from tests.support.processes import kill_all_of
 from tests.support.up import Up
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jelmore_local.servers.ports import free_port
 from tests.perf.product import scratch_folder
 from tests.perf.report import Row, ratio_row
+from tests.support.ports import free_port
 from tests.support.up import Up
 
 LIMIT = 2.0

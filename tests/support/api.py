@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,10 +138,3 @@ async def resource(bus: Client, session_id: str) -> dict[str, Any] | None:
         value: dict[str, Any] = json.loads(entry.value or b"")
         return value
     return None
-
-
-def closed_port() -> int:
-    """Where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

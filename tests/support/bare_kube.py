@@ -5,7 +5,6 @@ so that thousands of objects cost no more than their storage. Every request of t
 import json
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import uuid
@@ -21,6 +20,7 @@ import pytest
 from tests.cluster import pki
 from tests.cluster.layout import State
 from tests.support.cluster import Kubectl, KubectlFailed
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
 
 _CRD = Path(__file__).resolve().parents[2] / "crds" / "claudesessions.yaml"
@@ -60,7 +60,7 @@ class BareKube:
         """Returns when ClaudeSessions can be made."""
         state = State(self.folder)
         pki.make(state)
-        etcd, peers, self.port = (_free_port() for _ in range(3))
+        etcd, peers, self.port = (free_port() for _ in range(3))
         self._write_access(state)
         (self.folder / "audit-policy.json").write_text(json.dumps(_POLICY))
         self._run("etcd", _etcd(self.folder, etcd, peers))
@@ -179,12 +179,6 @@ def _apiserver(state: State, etcd_port: int, port: int) -> list[str]:
         f"--audit-policy-file={state.folder}/audit-policy.json",
         f"--audit-log-path={state.folder}/audit.log",
     ]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def programs() -> Path | None:

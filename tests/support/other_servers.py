@@ -21,8 +21,8 @@ from typing import IO
 import pytest
 
 from jelmore_local.servers.child import Owner, guarded
-from jelmore_local.servers.ports import free_port
 from tests.cluster import cache
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
 
 _DEBIAN = (

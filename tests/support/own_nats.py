@@ -15,6 +15,7 @@ from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 
 from jelmore_contract.subjects import STREAM, STREAM_SUBJECTS
 from jelmore_operator.identity import Identity
+from tests.support.ports import free_port
 
 
 @dataclass
@@ -68,16 +69,9 @@ class OwnNats:
         return client
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def new_nats(folder: Path) -> OwnNats:
     """Not started yet."""
-    server = OwnNats(folder, _free_port(), Identity.generate())
+    server = OwnNats(folder, free_port(), Identity.generate())
     (folder / "core.creds").write_text(server.identity.core_credentials())
     (folder / "nats.conf").write_text(
         f"listen: 127.0.0.1:{server.port}\n{server.identity.server_config()}\n"

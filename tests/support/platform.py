@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from jelmore_local.servers import Endpoints
-from jelmore_local.servers.ports import free_port
 from tests.support.cluster import Kubectl, KubectlFailed
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
 
 #: A pod's start, on a machine that runs other tests besides.

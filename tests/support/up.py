@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from jelmore_local.servers.ports import free_port
+from tests.support.ports import free_port
 from tests.support.processes import kill_all_of, processes_of, wait_for
 
 #: A start on a machine that runs other tests besides.

@@ -18,6 +18,7 @@ from aiohttp import ClientSession
 from tests.support.gate import Gate
 from tests.support.key_proxy import KEY
 from tests.support.launcher import until
+from tests.support.ports import free_port
 from tests.support.scripts import say, script
 from tests.support.session_rig import MakeRig, Rig
 
@@ -27,12 +28,6 @@ from jelmore_agent.parent.__main__ import Parent
 addresses = [("127.0.0.1", int(sys.argv[2])), ("", int(sys.argv[3]))]
 sys.exit(Parent(sys.argv[1], addresses, float(sys.argv[4])).run())
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ParentProcess:

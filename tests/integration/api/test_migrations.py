@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from jelmore_api.database.connecting import engine as engine_of
 from jelmore_api.database.tables import metadata
 from jelmore_api.migrations import migrate
-from tests.support.api import closed_port
 from tests.support.gate import Gate
+from tests.support.ports import free_port
 from tests.support.servers import execute
 
 ROOT = Path(__file__).parents[3]
@@ -89,7 +89,7 @@ async def test_the_command_says_what_is_wrong(database_url: str) -> None:
     assert (code, "JELMORE_DATABASE_URL" in said) == (2, True)
     code, said = await command(JELMORE_DATABASE_URL="mysql://x:hunter2@y/z")
     assert (code, "postgresql://" in said, "hunter2" in said) == (2, True, False)
-    nowhere = f"postgresql://nobody:hunter2@127.0.0.1:{closed_port()}/nothing"
+    nowhere = f"postgresql://nobody:hunter2@127.0.0.1:{free_port()}/nothing"
     code, said = await command(JELMORE_DATABASE_URL=nowhere, JELMORE_MIGRATIONS_WAIT="0")
     assert (code, "cannot be reached after 0 s" in said, "hunter2" in said) == (1, True, False)
 

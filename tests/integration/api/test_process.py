@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from jelmore_api.settings import Settings
-from tests.support.api import closed_port, until
+from tests.support.api import until
+from tests.support.ports import free_port
 
 TOKEN = "correct horse battery staple"
 
@@ -35,7 +36,7 @@ async def started(environment: Mapping[str, str], folder: Path) -> AsyncIterator
 
 def environment(settings: Settings) -> dict[str, str]:
     return {
-        "JELMORE_PORT": str(closed_port()),
+        "JELMORE_PORT": str(free_port()),
         "JELMORE_TOKEN": TOKEN,
         "JELMORE_HOME": str(settings.home),
         "JELMORE_NATS_URL": settings.nats_url.get_secret_value(),

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from jelmore_api.settings import Settings
 from jelmore_contract.events import EventType
 from jelmore_local.servers.nats import Nats
-from tests.support.api import RunningApi, agent_of, closed_port, mirrored, serving, until
+from tests.support.api import RunningApi, agent_of, mirrored, serving, until
 from tests.support.gate import Gate
+from tests.support.ports import free_port
 
 
 async def dependencies(api: RunningApi) -> dict[str, bool]:
@@ -37,9 +38,9 @@ async def told(api: RunningApi, bus: Client) -> str:
 
 async def test_nothing_is_there_when_the_service_starts(api_settings: Settings) -> None:
     nowhere = {
-        "nats_url": SecretStr(f"nats://127.0.0.1:{closed_port()}"),
-        "database_url": SecretStr(f"postgresql://nobody@127.0.0.1:{closed_port()}/nothing"),
-        "redis_url": SecretStr(f"redis://127.0.0.1:{closed_port()}/0"),
+        "nats_url": SecretStr(f"nats://127.0.0.1:{free_port()}"),
+        "database_url": SecretStr(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"),
+        "redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0"),
     }
     async with serving(api_settings.model_copy(update=nowhere)) as api:
         assert (await api.http.get("/healthz")).json()["status"] == "ok"

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from jelmore_local.compose import make
-from jelmore_local.servers.ports import free_port
 from tests.support.other_servers import OtherPostgres, libraries
+from tests.support.ports import free_port
 from tests.support.up import Up
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,8 +10,8 @@ import pytest
 
 from jelmore_local.doctor import checks
 from jelmore_local.doctor.finding import Finding
-from jelmore_local.servers.ports import free_port
 from tests.support.other_servers import OtherPostgres
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
 from tests.support.tls_files import TlsFiles
 

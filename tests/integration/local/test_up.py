@@ -17,7 +17,8 @@ import pytest
 from redis.asyncio import Redis
 
 from jelmore_local.servers import Endpoints
-from jelmore_local.servers.ports import free_port, is_free
+from jelmore_local.servers.ports import is_free
+from tests.support.ports import free_port
 from tests.support.processes import arguments_of, kill_all_of, processes_of, wait_for
 from tests.support.up import Up
 

@@ -11,11 +11,11 @@ from aiohttp import web
 from jelmore_api.persister.stream import stream_config
 from jelmore_bus import Access
 from jelmore_local.servers.nats import Nats
-from jelmore_local.servers.ports import free_port
 from jelmore_operator import check
 from jelmore_operator.check import Wrong, check_api, check_bus, check_definition, check_lease
 from jelmore_operator.identity import Identity
 from jelmore_operator.kube.api import Api, ApiError, Document, Kind, Listed
+from tests.support.ports import free_port
 
 
 @asynccontextmanager

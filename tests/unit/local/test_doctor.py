@@ -12,7 +12,7 @@ import pytest
 from jelmore_local.doctor import checks, machine, programs
 from jelmore_local.doctor.finding import Finding
 from jelmore_local.instance import only_instance
-from jelmore_local.servers.ports import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture

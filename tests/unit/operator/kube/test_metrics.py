@@ -13,6 +13,7 @@ from jelmore_operator.kube.metrics import Metrics, served
 from jelmore_operator.kube.store import Store
 from jelmore_operator.queue import WorkQueue
 from tests.support.pods import seen_session
+from tests.support.ports import free_port
 
 
 def figures(text: str) -> dict[str, float]:
@@ -22,12 +23,6 @@ def figures(text: str) -> dict[str, float]:
         for each in samples
         if not each.name.endswith(("_created", "_bucket", "_sum"))
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_a_scrape() -> None:
