@@ -9,6 +9,8 @@ from jelmore_operator.kube import lease as module
 from jelmore_operator.kube.api import Api, ApiError, Document, Kind
 from jelmore_operator.kube.lease import Lease, LeaseLost
 
+pytestmark = pytest.mark.usefixtures("skipped_time")
+
 
 class Server(Api):
     """Holds one Lease. `away`: every call fails."""
