@@ -1,15 +1,17 @@
 """`python -m jelmore_operator.check`: what it says of what it finds, on a real NATS."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
 from aiohttp import web
 
 from jelmore_api.persister.stream import stream_config
-from jelmore_bus import Access
+from jelmore_bus import Access, BusClient
 from jelmore_local.servers.nats import Nats
 from jelmore_operator import check
 from jelmore_operator.check import Wrong, check_api, check_bus, check_definition, check_lease
@@ -26,10 +28,9 @@ async def api_that_says(status: int, body: object) -> AsyncIterator[str]:
 
     runner = web.ServerRunner(web.Server(answer))
     await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 
@@ -72,15 +73,30 @@ async def test_a_bus_without_the_log(fresh_nats: Nats) -> None:
         await check_bus(Access(fresh_nats.url, str(fresh_nats.credentials)))
 
 
-async def test_a_bus_that_knows_other_keys(fresh_nats: Nats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "_LIMIT", 1.0)
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for NATS is over as soon as one attempt has come to something, however long that takes."""
+
+    class Once(BusClient):
+        async def open(self, *arguments: Any, **options: Any) -> None:
+            opening = asyncio.create_task(super().open(*arguments, **options))
+            await self.attempted.wait()
+            opening.cancel()
+            await asyncio.wait({opening})
+            raise TimeoutError
+
+    monkeypatch.setattr(check, "BusClient", Once)
+
+
+@pytest.mark.usefixtures("once")
+async def test_a_bus_that_knows_other_keys(fresh_nats: Nats, tmp_path: Path) -> None:
     (tmp_path / "core.creds").write_text(Identity.generate().core_credentials())
     with pytest.raises(Wrong, match="refuses these credentials"):
         await check_bus(Access(fresh_nats.url, str(tmp_path / "core.creds")))
 
 
-async def test_no_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "_LIMIT", 1.0)
+@pytest.mark.usefixtures("once")
+async def test_no_bus(tmp_path: Path) -> None:
     (tmp_path / "core.creds").write_text(Identity.generate().core_credentials())
     with pytest.raises(Wrong, match="refuses connections"):
         await check_bus(Access(f"nats://127.0.0.1:{free_port()}", str(tmp_path / "core.creds")))
@@ -125,7 +141,7 @@ async def test_a_cluster_that_does_not(refusal: ApiError, sentence: str) -> None
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, skipped_time: None) -> None:
     monkeypatch.setattr(check, "_EVERY", 0.01)
     monkeypatch.setattr("jelmore_operator.kube.lease.DURATION", 0.2)
 
