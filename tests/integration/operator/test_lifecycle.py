@@ -1,8 +1,7 @@
 """A session's life by its spec: falling asleep and waking, its end, its limits, and what a change of them does."""
 
 import json
-import os
-import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -46,11 +45,15 @@ async def test_one_with_a_task_or_a_turn_stays_awake(supervised: Supervised) -> 
 
 async def test_an_old_session_is_terminated_for_good(supervised: Supervised) -> None:
     async with supervising(supervised.settings):
-        key = await supervised.create(query="sleep", lifecycle={"maxLifetime": "3s"})
+        key = await supervised.create(query="sleep")
         await supervised.until_state(key, SessionState.ACTIVE)
+        # Only now, since nobody knows how long the start takes: in three seconds at the latest.
+        age = datetime.now(UTC) - supervised.seen[key].metadata.creation_timestamp
+        limit = f"{int(age.total_seconds()) + 3}s"
+        await supervised.change(key, {"lifecycle": {"maxLifetime": limit}})
         status = await supervised.until_state(key, SessionState.TERMINATED)
         assert status.message == (
-            "The session has reached its lifecycle.maxLifetime, 3s. Its log stays readable; "
+            f"The session has reached its lifecycle.maxLifetime, {limit}. Its log stays readable; "
             "make another session to go on."
         )
         assert supervised.processes(key) == []
@@ -72,12 +75,13 @@ async def test_what_has_ended_is_deleted_after_its_time(supervised: Supervised, 
         failed = await supervised.create(
             workspace={"path": str(tmp_path / "none")}, lifecycle={"ttlAfterFinished": "1s"}
         )
-        await supervised.until_state(failed, SessionState.FAILED)
         for key in (old, failed):
             await supervised.until_gone(key)
             assert not supervised.folder(key).exists()
     assert (await supervised.events(old))[-1] == ("session.terminated", {"reason": "max_lifetime"})
     assert (await supervised.events(failed))[-1] == ("session.terminated", {"reason": "deleted"})
+    # It was failed for a second only, which is too short to be waited for.
+    assert await supervised.states(failed) == ["failed", "terminated"]
 
 
 async def test_a_failed_session_is_tried_again_when_somebody_asks(supervised: Supervised, tmp_path: Path) -> None:
@@ -185,8 +189,7 @@ async def test_a_wake_that_is_killed_in_the_middle_runs_its_input_once(supervise
         await supervised.until_state(key, SessionState.HIBERNATED, run=1)
         await supervised.input(key, "wake up")
         await eventually(lambda: supervised.processes(key))
-        for pid in supervised.processes(key):
-            os.kill(pid, signal.SIGKILL)
+        supervised.kill_all(key)
         await supervised.until(key, lambda status: status.usage.turns == 1)
         await supervised.until_state(key, SessionState.HIBERNATED)
     told = [json.dumps(payload) for kind, payload in await supervised.events(key) if kind == "session.turn_completed"]
