@@ -214,6 +214,12 @@ class Supervised:
         """All that have anything to do with the session."""
         return [pid for pid, text in _processes() if key.session_id.encode() in text]
 
+    def kill_all(self, key: SessionKey) -> None:
+        """All of these. One may go by itself as soon as another has."""
+        for pid in self.processes(key):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def cli(self, key: SessionKey) -> int | None:
         launcher = self.pid(key, "launcher")
         for pid, text in _processes():
@@ -299,9 +305,7 @@ async def supervised(fresh_nats: Nats, tmp_path: Path, monkeypatch: pytest.Monke
     yield rig
     await client.close()
     for key in rig.seen:
-        for pid in rig.processes(key):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        rig.kill_all(key)
 
 
 def _settings(home: Path, url: str, credentials: Path, cli: Path) -> SupervisorSettings:

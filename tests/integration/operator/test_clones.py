@@ -1,7 +1,5 @@
 """Sessions with a repository on one machine: cloned before the CLI starts, by the supervisor, from a real server."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -148,8 +146,7 @@ async def test_a_clone_that_is_killed_is_done_again(supervised: Supervised, url:
     async with supervising(supervised.settings):
         key = await supervised.create(query="hello", workspace=workspace(url))
         await eventually(lambda: held.requests)
-        for pid in cloning(supervised, key):
-            os.kill(pid, signal.SIGKILL)
+        supervised.kill_all(key)
         await eventually(lambda: held.requests > 1)
         held.held.set()
         await supervised.until_turn(key, 1)

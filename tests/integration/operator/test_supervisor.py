@@ -141,8 +141,7 @@ async def test_everything_killed_at_once_goes_on_at_the_next_start(supervised: S
         key = await supervised.create()
         await supervised.until_state(key, SessionState.IDLE, run=1)
         first.kill()
-    for pid in supervised.processes(key):
-        os.kill(pid, signal.SIGKILL)
+    supervised.kill_all(key)
     async with supervising(supervised.settings):
         await supervised.until_state(key, SessionState.IDLE, run=2)
 
