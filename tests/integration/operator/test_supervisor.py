@@ -12,7 +12,7 @@ from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import BUCKET, STREAM
 from jelmore_local.servers.nats import Nats
 from tests.support.claude_cli import cli_path
-from tests.support.supervised import Supervised, eventually, supervising, supervisor_process
+from tests.support.supervised import LIMIT, Supervised, eventually, supervising, supervisor_process
 
 
 async def test_a_session_runs_and_is_deleted_without_a_trace_but_its_log(supervised: Supervised) -> None:
@@ -257,8 +257,11 @@ async def test_it_starts_before_the_bus_has_anything_and_outlives_it(supervised:
         await supervised.until_state(other, SessionState.IDLE, run=1)
 
 
-async def test_a_hurried_stop_kills_what_does_not_end(supervised: Supervised) -> None:
-    async with supervising(supervised.settings) as supervisor:
+async def test_a_hurried_stop_kills_what_does_not_end(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Neither limit is to be what ends it, nor to cut what is told of the end on a machine that is slow.
+    monkeypatch.setattr("jelmore_operator.process.supervisor._AFTER_LIMIT", LIMIT)
+    settings = dataclasses.replace(supervised.settings, shutdown_limit=LIMIT)
+    async with supervising(settings) as supervisor:
         key = await supervised.create()
         await supervised.until_state(key, SessionState.IDLE, run=1)
         cli = supervised.cli(key)
@@ -267,7 +270,7 @@ async def test_a_hurried_stop_kills_what_does_not_end(supervised: Supervised) ->
         begin = time.monotonic()
         supervisor.hurry()
         await supervisor.stop()
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 10  # its launcher alone would give the CLI 15
     assert supervised.processes(key) == []
     assert (await supervised.status(key)).state is SessionState.HIBERNATED
 
