@@ -211,7 +211,7 @@ def test_a_pod_whose_node_is_lost_keeps_the_next_run_from_starting(platform: Pla
         assert "node.kubernetes.io/out-of-service" in status["message"]
         assert pod_uid(platform, "lost") == first
         assert condition(platform, "lost", "Ready")["reason"] == "FencingRequired"
-        assert "FencingRequired" in happened(platform, "lost")
+        wait_for(lambda: "FencingRequired" in happened(platform, "lost"))  # made after the status is written
         # What the message says to do.
         patch(platform, "lost", podTemplate={"nodeSelector": None, "tolerations": None})
         platform.kubectl("taint", "node", GHOST, "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute")

@@ -180,7 +180,7 @@ async def test_an_image_that_cannot_be_had_is_told_and_the_pod_made_again_with_o
     first = await kube_operator.start()
     create(kubectl, objects)
     await until(lambda: "cannot be pulled" in str(objects.status().get("message")))
-    assert "ImagePullProblem" in objects.events()
+    await until(lambda: "ImagePullProblem" in objects.events())  # made after the status is written
     first.terminate()
     assert await asyncio.wait_for(first.wait(), 20) == 0
     kube_operator.environment["JELMORE_SESSION_IMAGE"] = plain
@@ -202,18 +202,24 @@ async def test_of_two_operators_one_works_and_the_other_takes_over(
     await until(lambda: holder(kubectl, own_namespace) != "")
     before = holder(kubectl, own_namespace)
     second = await kube_operator.start()
-    await until(lambda: any("another operator holds" in line["message"] for line in kube_operator.logged()))
+    await until(lambda: waited(kube_operator) == 1)
     first.kill()
     create(kubectl, objects)
     await until(lambda: holder(kubectl, own_namespace) not in ("", before))
     await until(lambda: objects.status().get("podName") is not None)
     assert kinds(objects) == ONE
     third = await kube_operator.start()
+    await until(lambda: waited(kube_operator) == 2)
     second.terminate()
     assert await asyncio.wait_for(second.wait(), 20) == 0
     # One that ends as it is asked to lets go, and nobody waits for the Lease to run out.
     await until(lambda: holder(kubectl, own_namespace) != "", 10)
     assert third.returncode is None
+
+
+def waited(operator: KubeOperator) -> int:
+    """How many have found that another one works."""
+    return sum("another operator holds" in line["message"] for line in operator.logged())
 
 
 def holder(kubectl: Kubectl, namespace: str) -> str:

@@ -118,9 +118,11 @@ class Objects:
         return {each["type"]: each["status"] for each in self.status(name).get("conditions", ())}
 
     def events(self) -> list[str]:
-        """Reasons of the sessions' own Events, in order of their times, which are whole seconds."""
+        """Reasons of the sessions' own Events, in the order in which they were made: their times are whole seconds, and
+        their names random.
+        """
         ours = [e for e in self.all("events") if e["involvedObject"]["kind"] == "ClaudeSession"]
-        return [e["reason"] for e in sorted(ours, key=lambda e: str(e["lastTimestamp"]))]
+        return [e["reason"] for e in sorted(ours, key=lambda e: int(e["metadata"]["resourceVersion"]))]
 
 
 async def until(condition: Callable[[], bool], limit: float = 30.0) -> None:
