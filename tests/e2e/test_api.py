@@ -29,13 +29,13 @@ async def test_a_session_by_rest_is_a_resource(cluster_api: RunningApi, cluster:
 
 
 async def test_what_kubectl_makes_appears_within_a_second(cluster_api: RunningApi, cluster: Cluster) -> None:
-    await asyncio.to_thread(cluster.apply, cluster.session("applied", query="hi"))
-    applied = asyncio.get_running_loop().time()
-
     async def listed() -> Any:
         page = await cluster_api.http.get("/api/v1/sessions", params={"namespace": cluster.namespace})
         return page.json()["items"]
 
+    assert await listed() == []  # who asks, and what they may, is known from here on
+    await asyncio.to_thread(cluster.apply, cluster.session("applied", query="hi"))
+    applied = asyncio.get_running_loop().time()
     (session,) = await until(listed)
     assert asyncio.get_running_loop().time() - applied < 1
     assert session["name"] == "applied"
