@@ -36,11 +36,12 @@ from jelmore_contract.events import decode_event, now, payload_line
 from jelmore_contract.report import Report
 from jelmore_contract.states import Decision
 from jelmore_contract.subjects import (
-    ALL_BLOBS,
     STREAM,
     SessionKey,
     command_subject,
+    parse_subject,
     report_subject,
+    session_blobs,
     session_commands,
     session_events,
 )
@@ -92,9 +93,19 @@ class Log:
         self.blobs: dict[str, dict[int, bytes]] = {}
 
     async def follow(self, client: Client) -> None:
-        await client.jetstream().subscribe(session_events(self.key), ordered_consumer=True, cb=self._event)
-        await client.jetstream().subscribe(report_subject(self.key), ordered_consumer=True, cb=self._report)
-        await client.jetstream().subscribe(ALL_BLOBS, ordered_consumer=True, cb=self._blob)
+        """By one consumer: an event that names a blob comes behind the blob's chunks, as it was stored."""
+        subjects = [session_events(self.key), report_subject(self.key), session_blobs(self.key)]
+        config = ConsumerConfig(filter_subjects=subjects)
+        await client.jetstream().subscribe("", stream=STREAM, config=config, ordered_consumer=True, cb=self._take)
+
+    async def _take(self, message: Msg) -> None:
+        match parse_subject(message.subject).category:
+            case "event":
+                await self._event(message)
+            case "agent":
+                await self._report(message)
+            case _:
+                await self._blob(message)
 
     async def _event(self, message: Msg) -> None:
         event = decode_event(message.data)
@@ -105,9 +116,8 @@ class Log:
         self.report = msgspec.json.decode(message.data, type=Report)
 
     async def _blob(self, message: Msg) -> None:
-        _, _, _, session_id, name, chunk = message.subject.split(".")
-        if session_id == self.key.session_id:
-            self.blobs.setdefault(name, {}).setdefault(int(chunk), message.data)
+        name, _, chunk = parse_subject(message.subject).rest.partition(".")
+        self.blobs.setdefault(name, {}).setdefault(int(chunk), message.data)
 
     def of(self, kind: str) -> list[Seen]:
         return [event for event in self.events if event.type == kind]
