@@ -18,6 +18,11 @@ def ended(log: Log, input_id: str) -> bool:
     ]
 
 
+def turns_reported(log: Log) -> int:
+    """The report comes behind the events that it follows from."""
+    return log.report.usage.turns if log.report is not None else 0
+
+
 def errors(log: Log) -> list[tuple[str, str]]:
     return [(payload["reason"], payload["message"]) for payload in log.payloads("error")]
 
@@ -25,7 +30,7 @@ def errors(log: Log) -> list[tuple[str, str]]:
 async def test_a_turn_ends_at_the_session_s_budget_and_what_waits_runs_once_it_is_raised(make_rig: MakeRig) -> None:
     rig = await make_rig(settings={**BASH, "budget_usd": 0.5})
     first = await rig.input(script(*MANY, say("never")))
-    await rig.until(lambda log: ended(log, first) and errors(log))
+    await rig.until(lambda log: ended(log, first) and errors(log) and turns_reported(log) == 1)
     waits = await rig.input(script(bash("echo waited >> waited.txt"), say("now")))
     await rig.until(lambda log: log.input_states(waits) == ["queued"])
     assert rig.log.input_states(first)[-1] == "failed"
@@ -40,7 +45,7 @@ async def test_a_turn_ends_at_the_session_s_budget_and_what_waits_runs_once_it_i
     assert (rig.workspace / "waited.txt").read_text() == "waited\n"
     # The next run has counted on from what the conversation took before.
     third = await rig.input(script(*MANY, say("never")))
-    await rig.until(lambda log: ended(log, third) and len(errors(log)) == 2)
+    await rig.until(lambda log: ended(log, third) and len(errors(log)) == 2 and turns_reported(log) == 3)
     assert spent + 0.3 <= rig.log.report.usage.cost_usd < spent + 0.6
 
 

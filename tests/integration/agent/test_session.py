@@ -4,6 +4,7 @@ killed.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from jelmore_contract.commands import ConfigureCommand, InterruptCommand
@@ -28,6 +29,11 @@ def done(input_id: str) -> Callable[[Log], bool]:
 
 def asks(times: int) -> Callable[[Log], bool]:
     return lambda log: len(log.of("approval_requested")) == times and log.states()[-1] == "waiting_input"
+
+
+def reports_waiting_for(kind: str, log: Log) -> bool:
+    """The report comes behind the events that it follows from."""
+    return log.report is not None and log.report.waiting_for is not None and log.report.waiting_for.kind == kind
 
 
 def count_of(path: Path) -> int:
@@ -56,8 +62,7 @@ async def test_a_turn(make_rig: MakeRig) -> None:
     assert directories == [str(rig.workspace), str(rig.workspace / "sub")]
     assert await rig.stop() == 0
     await assert_log_is_the_spool(rig)
-    assert rig.log.report is not None
-    assert rig.log.report.drained
+    await rig.until(lambda log: log.report is not None and log.report.drained)
 
 
 async def test_what_a_turn_changed_is_told_before_its_end(make_rig: MakeRig) -> None:
@@ -96,9 +101,7 @@ async def test_approvals_questions_and_plans_wait_for_their_answer(make_rig: Mak
         asked = rig.log.payloads("approval_requested")[number]
         assert asked["kind"] == kind
         assert rig.log.payloads("state_changed")[-1]["waiting_for"] == kind
-        assert rig.log.report is not None
-        assert rig.log.report.waiting_for is not None
-        assert rig.log.report.waiting_for.kind == kind
+        await rig.until(partial(reports_waiting_for, kind))
         await rig.answer(asked["approval_id"], Decision.ALLOW, **more)
     await rig.until(done(prompt))
     resolved = rig.log.payloads("approval_resolved")
