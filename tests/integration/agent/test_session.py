@@ -17,6 +17,8 @@ from tests.support.session_rig import Log, MakeRig, Rig, outputs
 BASH = {"allowed_tools": ["Bash"]}
 #: A command that acceptEdits does not let pass.
 ASKS = """python3 -c 'open("count.txt", "a").write("x")'"""
+#: A turn with it ends when the test makes that file.
+UNTIL_GO = "until [ -e go ]; do sleep 0.05; done"
 
 
 def rests(log: Log) -> bool:
@@ -51,10 +53,11 @@ async def assert_log_is_the_spool(rig: Rig) -> None:
 async def test_a_turn(make_rig: MakeRig) -> None:
     rig = await make_rig(settings=BASH)
     steps = [write("a.txt", "hello\n"), bash("mkdir sub && cd sub && echo x > b.txt"), say("All done.")]
+    await rig.until(rests)
     prompt = await rig.input(script(*steps))
     await rig.until(done(prompt))
     assert rig.log.input_states(prompt) == ["queued", "delivered", "started", "completed"]
-    assert rig.log.states() == ["active", "idle"]
+    assert rig.log.states() == ["idle", "active", "idle"]
     turn = rig.log.payloads("turn_completed")[0]
     assert (turn["turn"], turn["is_error"], turn["result"]) == (1, False, "All done.")
     assert turn["input_ids"] == [prompt]
@@ -79,16 +82,18 @@ async def test_the_resource_s_query_is_the_first_input(make_rig: MakeRig) -> Non
     await rig.until(rests)
     await rig.until(lambda log: log.payloads("turn_completed"))
     assert rig.log.payloads("turn_completed")[0]["result"] == "Hi there."
+    assert rig.log.states() == ["active", "idle"]  # never idle before it
 
 
 async def test_a_subagent_does_not_make_the_state_flicker(make_rig: MakeRig) -> None:
     rig = await make_rig(settings=BASH)
+    await rig.until(rests)
     prompt = await rig.input(
         script(subagent(script(bash("echo from the helper"), say("helped"))), say("started a helper"))
     )
     await rig.until(lambda log: len(log.of("turn_completed")) == 2)
     await rig.until(done(prompt))
-    assert rig.log.states() == ["active", "idle"]
+    assert rig.log.states() == ["idle", "active", "idle"]
 
 
 async def test_approvals_questions_and_plans_wait_for_their_answer(make_rig: MakeRig) -> None:
@@ -147,6 +152,7 @@ async def test_a_second_input_while_claude_works(make_rig: MakeRig) -> None:
 
 async def test_the_agent_is_killed_in_the_middle_of_streaming(make_rig: MakeRig) -> None:
     rig = await make_rig(settings=BASH)
+    await rig.until(rests)
     prompt = await rig.input(
         script(*[bash(f"echo {n}") for n in range(12)], say("long", chars=2000, deltas=100, delay_ms=10))
     )
@@ -154,36 +160,39 @@ async def test_the_agent_is_killed_in_the_middle_of_streaming(make_rig: MakeRig)
         await rig.until(outputs(lines + 1))
         await rig.restart_agent()
     await rig.until(done(prompt))
-    assert rig.log.states() == ["active", "idle"]
+    assert rig.log.states() == ["idle", "active", "idle"]
     await rig.stop()
     await assert_log_is_the_spool(rig)
 
 
 async def test_the_agent_is_killed_while_an_approval_is_open(make_rig: MakeRig) -> None:
     rig = await make_rig()
+    await rig.until(rests)
     prompt = await rig.input(script(bash(ASKS), say("ok")))
     await rig.until(lambda log: log.states()[-1:] == ["waiting_input"])
     await rig.kill_agent()
     await rig.answer(rig.log.payloads("approval_requested")[0]["approval_id"], Decision.ALLOW)
     rig.start_agent()
     await rig.until(done(prompt))
-    assert rig.log.states() == ["active", "waiting_input", "active", "idle"]
+    assert rig.log.states() == ["idle", "active", "waiting_input", "active", "idle"]
     assert count_of(rig.workspace / "count.txt") == 1
     await assert_log_is_the_spool(rig)
 
 
 async def test_the_cli_is_killed_in_a_turn_and_goes_on(make_rig: MakeRig) -> None:
     rig = await make_rig(settings=BASH)
+    await rig.until(rests)
     before = await rig.input(script(say("remember me")))
     await rig.until(done(before))
-    prompt = await rig.input(script(bash("echo x >> count.txt; sleep 2"), say("finished")))
+    prompt = await rig.input(script(bash(f"echo x >> count.txt; {UNTIL_GO}"), say("finished")))
     await rig.until(lambda log: count_of(rig.workspace / "count.txt") == 1)
     rig.kill_cli()
+    (rig.workspace / "go").touch()
     await rig.until(lambda log: "completed" in log.input_states(prompt) and rests(log))
     assert rig.log.payloads("error")[0]["reason"] == "interrupted"
     # The resumed CLI may say that it works before it answers `initialize`.
     states = rig.log.states()
-    assert states[:4] == ["active", "idle", "active", "pending"]
+    assert states[:5] == ["idle", "active", "idle", "active", "pending"]
     assert states[-2:] == ["active", "idle"]
     assert rig.log.input_states(prompt).count("completed") == 1
     assert len({line for line in rig.log.lines() if b'"subtype":"init"' in line}) >= 2
@@ -225,10 +234,11 @@ async def test_launcher_and_agent_are_killed(make_rig: MakeRig) -> None:
 
 async def test_a_session_stopped_in_a_turn_goes_on_when_it_is_started_again(make_rig: MakeRig) -> None:
     rig = await make_rig(settings=BASH)
-    prompt = await rig.input(script(bash("echo x >> count.txt; sleep 2"), say("finished")))
+    prompt = await rig.input(script(bash(f"echo x >> count.txt; {UNTIL_GO}"), say("finished")))
     await rig.until(lambda log: count_of(rig.workspace / "count.txt") == 1)
     assert await rig.stop() == 0
     assert "completed" not in rig.log.input_states(prompt)
+    (rig.workspace / "go").touch()
     rig.start_agent()
     rig.start_launcher()
     await rig.until(lambda log: "completed" in log.input_states(prompt) and rests(log))
@@ -244,10 +254,10 @@ async def test_an_agent_that_is_to_drain_publishes_what_is_on_disk_before_it_end
         await rig.until(rests)
         await rig.kill_agent()
         rig.start_agent("--drain")
-        slow = script(bash("echo x > count.txt"), say("slow", chars=3000, deltas=100, delay_ms=20))
-        prompt = await rig.input(slow)
+        prompt = await rig.input(script(bash(f"echo x > count.txt; {UNTIL_GO}"), say("over")))
         await rig.until(lambda log: "started" in log.input_states(prompt))
         await gate.shut()
+        (rig.workspace / "go").touch()
         assert rig.agent is not None
         await rig.until(lambda log: any(b'"type":"result"' in line for line in rig.spool_lines()))
         rig.agent.terminate()

@@ -7,7 +7,7 @@ import signal
 import psutil
 import pytest
 
-from tests.integration.agent.test_session import BASH, assert_log_is_the_spool, count_of, done, rests
+from tests.integration.agent.test_session import BASH, UNTIL_GO, assert_log_is_the_spool, count_of, done, rests
 from tests.support.pod_rig import MakePodRig, PodRig
 from tests.support.scripts import bash, say, script, write
 
@@ -37,9 +37,10 @@ async def test_a_turn_and_its_end(make_pod_rig: MakePodRig) -> None:
 
 async def test_a_conversation_is_found_and_goes_on(make_pod_rig: MakePodRig) -> None:
     rig = await make_pod_rig(settings=BASH)
-    prompt = await rig.input(script(bash("echo x >> count.txt; sleep 2"), say("finished")))
+    prompt = await rig.input(script(bash(f"echo x >> count.txt; {UNTIL_GO}"), say("finished")))
     await rig.until(lambda log: count_of(rig.workspace / "count.txt") == 1)
     cli(rig).send_signal(signal.SIGKILL)
+    (rig.workspace / "go").touch()
     await rig.until(lambda log: "completed" in log.input_states(prompt) and rests(log))
     assert rig.log.payloads("error")[0]["reason"] == "interrupted"
     assert rig.log.report is not None
