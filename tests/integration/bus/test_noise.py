@@ -7,6 +7,7 @@ from collections import Counter
 from jelmore_contract.dead_letters import MAX_TOLD_BYTES
 from jelmore_contract.events import encode_event
 from jelmore_contract.subjects import SessionKey, command_subject, event_subject, report_subject
+from tests.support.api import until
 from tests.support.asyncapi import Judge
 from tests.support.bus_world import BusWorld
 
@@ -78,7 +79,8 @@ async def test_noise_stops_nobody_and_is_set_aside(bus_world: BusWorld, judge: J
 
     rows = await bus_world.rows("SELECT seq, subject, reason, data FROM dead_letters ORDER BY seq")
     assert Counter(bytes(row["data"]) for row in rows) == Counter(data for _, data in letters)
-    await client.flush()
+    # They are told of once they are stored.
+    await until(lambda: len(bus_world.dead) >= len(rows))
     assert [told["seq"] for told in bus_world.dead] == [row["seq"] for row in rows]
     for told, row in zip(bus_world.dead, rows, strict=True):
         assert told["on"] == f"jelmore.dead.{row['subject'].split('.')[1]}"
