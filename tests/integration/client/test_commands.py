@@ -93,6 +93,8 @@ def test_a_turn_that_fails_and_one_that_takes_too_long(up: Up, jelmore: Command)
     told = jelmore.run("create", '@@[{"error": 403}]@@', "--name", "fails", "--wait", code=5)
     assert "the turn failed: " in told
     assert "the time is over" in jelmore.run("create", ASK, "--name", "waits", "--wait", "--timeout", "5", code=124)
+    # The session itself may take longer than that to come to its question.
+    wait_for(lambda: jelmore.json("show", "waits")["status"] == "waiting_input", LIMIT_S)
     jelmore.run("interrupt", "waits")
     wait_for(lambda: jelmore.json("show", "waits")["status"] == "idle", LIMIT_S)
     assert "· withdrawn by claude" in jelmore.run("logs", "waits")
