@@ -1,5 +1,6 @@
 """Following through lost connections, with a server that loses them as the test wants."""
 
+import asyncio
 import json
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from jelmore.problems import Denied, JelmoreError, NotFound, NotListening, Timed
 from jelmore.stream import Stream
 from jelmore.transport import Transport
 
+FOLLOWING_S = 60.0
 ID = "550e8400-e29b-41d4-a716-446655440000"
 VIEW = {
     "name": "demo",
@@ -168,29 +170,38 @@ async def test_nothing_listens() -> None:
         await frames(server)
 
 
-async def test_time_is_over_while_nothing_comes() -> None:
+async def test_time_is_over_while_nothing_comes(time_passes: Callable[[], None]) -> None:
     with playing([event(1), hold]) as server:
-        async with following(server, timeout=0.3) as events:
+        async with following(server) as events:
             assert (await anext(events)).seq == 1
+            asyncio.get_running_loop().call_soon(time_passes)
             with pytest.raises(TimedOut):
                 await anext(events)
 
 
-async def test_time_is_over_while_nothing_listens() -> None:
+async def test_time_is_over_while_nothing_listens(time_passes: Callable[[], None]) -> None:
     with playing([event(1), cut]) as server:
-        async with following(server, timeout=0.3) as events:
+        async with following(server, on_lost=time_passes) as events:
             assert (await anext(events)).seq == 1
             server.stop()
             with pytest.raises(TimedOut):
                 await anext(events)
 
 
+@pytest.fixture
+async def time_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Called, it makes all the time be over that `following` has; until then, a slow machine may take any time."""
+    loop = asyncio.get_running_loop()
+    real = loop.time
+    return lambda: monkeypatch.setattr(loop, "time", lambda: real() + FOLLOWING_S)
+
+
 @asynccontextmanager
-async def following(server: Server, timeout: float) -> AsyncIterator[AsyncGenerator[Event]]:
+async def following(server: Server, on_lost: Callable[[], None] = lambda: None) -> AsyncIterator[AsyncGenerator[Event]]:
     view = SessionView.model_validate({**VIEW, "id": ID})
     async with (
         closing_transport(Target(server.url)) as transport,
-        aclosing(AsyncSession(transport, view).stream(timeout=timeout)) as events,
+        aclosing(AsyncSession(transport, view).stream(timeout=FOLLOWING_S, on_lost=on_lost)) as events,
     ):
         yield events
 
