@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -102,9 +103,12 @@ async def test_a_stalled_stream_says_nothing_more(demo_url: str) -> None:
         assert await anext(lines) == "event: message_start"
         # The first words may take their time; only then does silence count.
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                async for _ in lines:
-                    pass
+            await asyncio.wait_for(_to_the_end(lines), 0.3)
+
+
+async def _to_the_end(lines: AsyncIterator[str]) -> None:
+    async for _ in lines:
+        pass
 
 
 async def test_a_stalled_stream_does_not_keep_the_server_from_stopping() -> None:
