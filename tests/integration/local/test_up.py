@@ -225,7 +225,8 @@ def active_session(up: Up) -> str:
     query = f"@@{json.dumps(script)}@@"
     session: str = up.call("POST", "/api/v1/session", {"query": query, "allowed_tools": ["Bash"]})["id"]
     wait_for(lambda: any("sleep 1.25" in arguments_of(pid) for pid in processes_of(up.home)), 60)
-    assert up.call("GET", f"/api/v1/session/{session}")["status"] == "active"
+    # Status and mirror hear of the turn by other ways than the program that runs in it.
+    wait_for(lambda: up.call("GET", f"/api/v1/session/{session}")["status"] == "active")
     return session
 
 
