@@ -13,6 +13,7 @@ import pytest
 import websockets
 from nats.aio.msg import Msg
 
+from tests.support.api import until
 from tests.support.asyncapi import Judge
 from tests.support.processes import processes_of, wait_for
 from tests.support.scripts import ask, bash, say, script, write
@@ -175,6 +176,8 @@ async def test_a_life_with_every_kind_of_event(up: Up, judge: Judge) -> None:
     assert [(commit["operation"], commit["message"]) for commit in commits] == [("commit", "work")]
     assert commits[0]["turn"] == 1
 
+    # What was published is heard, in its order, at the stranger's own pace.
+    await until(lambda: any(subject.endswith(f".{session}.session.terminated") for subject, _ in heard))
     told = [subject for subject, _ in heard if f".{session}." in subject]
     assert {subject.split(".", 4)[4].removeprefix("session.") for subject in told} == EVENTS
     assert [event for _, event in heard if event["session_id"] == session] == [
