@@ -31,8 +31,9 @@ def cli_path() -> Path:
 class Cli:
     """A running CLI: `lines` and `sent` are all that went over its stdout and stdin."""
 
-    def __init__(self, process: Process, config: Path) -> None:
+    def __init__(self, process: Process, workspace: Path, config: Path) -> None:
         self.process = process
+        self.workspace = workspace
         self._config = config
         self.lines: list[bytes] = []
         self.sent: list[bytes] = []
@@ -157,7 +158,7 @@ async def claude(
         stderr=DEVNULL,
         limit=_LONGEST_LINE,
     )
-    cli = Cli(process, config)
+    cli = Cli(process, workspace, config)
     try:
         await cli.initialize()
         yield cli

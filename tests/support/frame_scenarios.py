@@ -102,9 +102,10 @@ async def subagent(cli: Cli) -> None:
 
 async def background_bash(cli: Cli) -> None:
     """A command in the background ends after the turn, and makes a turn of its own."""
-    command = "for i in 1 2 3 4 5; do echo $i; sleep 0.3; done"
+    command = "echo 1; until [ -e turn-is-over ]; do sleep 0.1; done; echo 2"
     await cli.prompt(script(bash(command, background=True), say("It runs."), say("It has ended.")))
     await cli.idle()
+    (cli.workspace / "turn-is-over").touch()
     await cli.idle()
 
 
