@@ -5,6 +5,8 @@ import contextlib
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.support.ports import free_port
+
 
 class Gate:
     """`async with Gate(url)`: forwards connections to the server of the URL; open at first."""
@@ -12,7 +14,7 @@ class Gate:
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
         self._server: asyncio.Server | None = None
-        self._port = 0
+        self._port = free_port()
         self._passing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -30,7 +32,6 @@ class Gate:
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
         """Cuts what goes through, and lets nobody in."""
@@ -44,8 +45,10 @@ class Gate:
         task = asyncio.current_task()
         assert task is not None
         self._passing.add(task)
-        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        ends = [writer]
         try:
+            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+            ends.append(back)
             async with asyncio.TaskGroup() as both:
                 both.create_task(_copy(reader, back))
                 both.create_task(_copy(there, writer))
@@ -53,7 +56,7 @@ class Gate:
             pass
         finally:
             self._passing.discard(task)
-            for end in (writer, back):
+            for end in ends:
                 end.close()
 
 
