@@ -9,7 +9,7 @@ from tests.cluster.layout import HOST_IP, State
 
 def prepare() -> None:
     packages.install()
-    with cache.lock():
+    with cache.lock("cluster"):
         binaries.hyperkube()
         binaries.helm()
         store.filled(build.all_images())

@@ -60,13 +60,13 @@ def keep_newest(prefix: str) -> None:
 
 
 @contextlib.contextmanager
-def lock() -> Iterator[None]:
-    """One preparation at a time; the others wait, and then find everything made."""
+def lock(what: str) -> Iterator[None]:
+    """One preparation of it at a time; the others wait, and then find everything made."""
     folder().mkdir(parents=True, exist_ok=True)
-    with (folder() / ".lock").open("a") as file:
+    with (folder() / f".lock-{what}").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another run is preparing the cluster: waiting for it ...", file=sys.stderr, flush=True)
+            print(f"Another run is preparing the {what}: waiting for it ...", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

