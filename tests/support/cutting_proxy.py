@@ -53,8 +53,12 @@ class CuttingProxy:
         self._was_cut.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         up_reader, up_writer = await asyncio.open_connection(*self._target)
-        self._writers |= {writer, up_writer}
+        if writer.is_closing():  # cut meanwhile
+            up_writer.close()
+            return
+        self._writers.add(up_writer)
         self._connected.set()
         with contextlib.suppress(OSError):
             async with asyncio.TaskGroup() as tasks:

@@ -42,8 +42,13 @@ class SshServer:
         return folder
 
 
-def _login(server: SshServer) -> type[asyncssh.SSHServer]:
+def _login(server: SshServer, connections: list[asyncssh.SSHServerConnection]) -> type[asyncssh.SSHServer]:
+    """`connections`: gets all that are made."""
+
     class Login(asyncssh.SSHServer):
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            connections.append(conn)
+
         def begin_auth(self, username: str) -> bool:
             return True
 
@@ -88,8 +93,9 @@ async def _serve(server: SshServer, ready: threading.Event, leave: asyncio.Event
         process.exit(await _upload(process, ("git", "upload-pack", str(server.root / path.lstrip("/")))))
 
     host_key = asyncssh.generate_private_key("ssh-ed25519")
+    connections: list[asyncssh.SSHServerConnection] = []
     listener = await asyncssh.create_server(
-        _login(server), server.host, 0, server_host_keys=[host_key], process_factory=run, encoding=None
+        _login(server, connections), server.host, 0, server_host_keys=[host_key], process_factory=run, encoding=None
     )
     server.port = listener.get_port()
     public = host_key.export_public_key().decode().strip()
@@ -97,6 +103,8 @@ async def _serve(server: SshServer, ready: threading.Event, leave: asyncio.Event
     ready.set()
     await leave.wait()
     listener.close()
+    for connection in connections:
+        connection.abort()  # one whose client has gone without a word would be waited for without end
     await listener.wait_closed()
 
 
