@@ -136,7 +136,10 @@ def _serve(
     async def begins_to_end(**_: Any) -> None:
         end()
 
+    asked = False
+
     async def watch() -> None:
+        nonlocal asked
         try:
             await kopf.operator(
                 registry=registry,
@@ -148,13 +151,15 @@ def _serve(
                 stop_flag=stop,
             )
         finally:
+            asked = stop.is_set()
             end()
             stop.set()  # a thread of kopf's waits for it, and the event loop for that thread
 
     try:
         uvloop.run(watch())
     except Exception as error:
-        logger.warning("watching failed", extra={"error": error})
+        if not asked:  # the process may be about to end, where the last of it fails: no thread can be made any more
+            logger.warning("watching failed", extra={"error": error})
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
