@@ -85,20 +85,21 @@ def test_items_come_one_by_one_and_a_loop_that_is_left_ends_what_makes_them(port
     assert closed == [True, True]
 
 
+async def nothing(waiting: threading.Event, closed: list[str]) -> AsyncGenerator[int]:
+    """Is waited for without end. `closed`: gets the name of the thread in which that was over."""
+    try:
+        waiting.set()
+        await asyncio.Event().wait()
+        yield 1
+    finally:
+        # It takes a while to close, as a connection does.
+        await asyncio.sleep(0)
+        closed.append(threading.current_thread().name)
+
+
 def test_ctrl_c_while_an_item_is_waited_for(portal: Portal) -> None:
     waiting = threading.Event()
     closed: list[str] = []
-
-    async def nothing() -> AsyncGenerator[int]:
-        try:
-            waiting.set()
-            await asyncio.Event().wait()
-            yield 1
-        finally:
-            # It takes a while to close, as a connection does.
-            await asyncio.sleep(0)
-            closed.append(threading.current_thread().name)
-
     main = threading.main_thread().ident
 
     def press() -> None:
@@ -109,7 +110,7 @@ def test_ctrl_c_while_an_item_is_waited_for(portal: Portal) -> None:
     pressing = threading.Thread(target=press)
     pressing.start()
     with pytest.raises(KeyboardInterrupt):
-        next(portal.iterate(nothing()))
+        next(portal.iterate(nothing(waiting, closed)))
     pressing.join()
     assert closed == ["jelmore"]
 
@@ -119,14 +120,6 @@ def test_ctrl_c_just_before_an_item_is_waited_for(portal: Portal, monkeypatch: p
     closed: list[str] = []
     submit = asyncio.run_coroutine_threadsafe
 
-    async def nothing() -> AsyncGenerator[int]:
-        try:
-            waiting.set()
-            await asyncio.Event().wait()
-            yield 1
-        finally:
-            closed.append(threading.current_thread().name)
-
     def pressed(coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> None:
         submit(coroutine, loop)
         waiting.wait(10)
@@ -135,7 +128,7 @@ def test_ctrl_c_just_before_an_item_is_waited_for(portal: Portal, monkeypatch: p
 
     monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", pressed)
     with pytest.raises(KeyboardInterrupt):
-        next(portal.iterate(nothing()))
+        next(portal.iterate(nothing(waiting, closed)))
     assert closed == ["jelmore"]
 
 
