@@ -28,7 +28,7 @@ async def test_a_session_by_rest_is_a_resource(cluster_api: RunningApi, cluster:
     assert page["items"] == [session]
 
 
-async def test_what_kubectl_makes_appears_at_once(cluster_api: RunningApi, cluster: Cluster) -> None:
+async def test_what_kubectl_makes_appears_within_a_second(cluster_api: RunningApi, cluster: Cluster) -> None:
     async def listed() -> Any:
         page = await cluster_api.http.get("/api/v1/sessions", params={"namespace": cluster.namespace})
         return page.json()["items"]
@@ -37,7 +37,7 @@ async def test_what_kubectl_makes_appears_at_once(cluster_api: RunningApi, clust
     await asyncio.to_thread(cluster.apply, cluster.session("applied", query="hi"))
     applied = asyncio.get_running_loop().time()
     (session,) = await until(listed)
-    assert asyncio.get_running_loop().time() - applied < 5
+    assert asyncio.get_running_loop().time() - applied < 1
     assert session["name"] == "applied"
     assert session["id"] == cluster.read("applied")["metadata"]["uid"]
     url = f"/api/v1/session/{session['id']}"

@@ -91,7 +91,7 @@ async def test_no_secret_is_on_disk_or_in_an_argument(supervised: Supervised) ->
             assert b"a-secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-async def test_an_agent_that_is_killed_comes_back_at_once(supervised: Supervised) -> None:
+async def test_an_agent_that_is_killed_comes_back_within_a_second(supervised: Supervised) -> None:
     async with supervising(supervised.settings):
         key = await supervised.create()
         await supervised.until_state(key, SessionState.IDLE, run=1)
@@ -99,7 +99,7 @@ async def test_an_agent_that_is_killed_comes_back_at_once(supervised: Supervised
         begin = time.monotonic()
         os.kill(agent, signal.SIGKILL)
         await eventually(lambda: supervised.pid(key, "agent") != agent)
-        assert time.monotonic() - begin < 5  # usually 0.1 s; the next look that nothing leads to is far away
+        assert time.monotonic() - begin < 1
         await supervised.input(key, "still there?")
         await supervised.until_turn(key, 1)
         assert supervised.cli(key) == cli
