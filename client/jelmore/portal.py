@@ -57,7 +57,7 @@ class Portal:
 
         async def close() -> None:
             # After Ctrl-C the last one may still be about to end; or nobody has told it to, where Ctrl-C came before
-            # `run` waited for it.
+            # `run` waited for it. Told twice, it could not clean up.
             for task in asking:
                 if task is not None:
                     if not task.cancelling():

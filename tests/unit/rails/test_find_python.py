@@ -50,7 +50,7 @@ def test_on_path_beside_an_older_default(machine: Machine, name: str, version: s
 def test_in_a_folder_of_pyenv_although_its_shim_is_not_active(machine: Machine) -> None:
     interpreter(machine.bin / "python3", "3.11")
     interpreter(machine.bin / "python3.12", "3.12", runs=False)
-    path = interpreter(machine.home / ".pyenv/versions/3.12.99/bin/python3.12", "3.12")
+    path = interpreter(machine.home / ".pyenv" / "versions" / "3.12.99" / "bin" / "python3.12", "3.12")
     assert machine.find().stdout == f"{path}\n"
 
 
