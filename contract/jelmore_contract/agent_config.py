@@ -6,6 +6,10 @@ from typing import Any
 
 import msgspec
 
+#: In the environment of every process of a session on one machine, so that what outlives its parent is found. The
+#: launcher takes what is named JELMORE_… from what the CLI inherits, hence another name.
+SESSION_MARK = "CLAUDE_SESSION_OF_JELMORE"
+
 
 class Live(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The settings that a running agent takes at once, whole: as its file had them, changed by `configure` commands.

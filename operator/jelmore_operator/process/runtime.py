@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from jelmore_contract.agent_config import SESSION_MARK
 from jelmore_contract.resource import ClaudeSession
 from jelmore_contract.subjects import SessionKey
 from jelmore_operator.process.cloning import Cloning
@@ -37,9 +38,6 @@ from jelmore_operator.secret_files import write_secret
 
 logger = logging.getLogger(__name__)
 
-#: In the environment of every process of a session, so that what outlives its launcher is found. The
-#: launcher takes what is named JELMORE_… from what the CLI inherits, hence another name.
-MARK = "CLAUDE_SESSION_OF_JELMORE"
 _ORPHAN_TIMEOUT = "600"  # seconds: a launcher without any agent for so long gives up
 
 
@@ -54,6 +52,7 @@ class SessionRuntime:
         self._launcher: Process | None = None
         self._agent: Process | None = None
         self.cloning = Cloning(self.folder, settings, on_exit)
+        self._mark = {SESSION_MARK: key.session_id}
         self._adopted = False  # the agent was started by another supervisor, with who knows what configuration
         self._known = self.folder.read_record()
         if self._known is not None:
@@ -130,7 +129,7 @@ class SessionRuntime:
         arguments = [*map(str, files), "--orphan-timeout", _ORPHAN_TIMEOUT]
         identity = spawn(
             [*self._settings.programs.launcher, *arguments],
-            {**for_session(), **self._settings.cli_environment, MARK: self.key.session_id},
+            {**for_session(), **self._settings.cli_environment, **self._mark},
             self.folder.launcher_log,
         )
         self._save(msgspec.structs.replace(self._record, launcher=identity))
@@ -143,7 +142,7 @@ class SessionRuntime:
         self.folder.create()
         # Also where no runtime is recorded yet: what is left of an attempt is to be found, and ended.
         self._save(self._record)
-        await self.cloning.start(resource, last_input, fresh, now, {MARK: self.key.session_id})
+        await self.cloning.start(resource, last_input, fresh, now, self._mark)
 
     async def restart_agent(self, resource: ClaudeSession, crashed: bool, now: datetime) -> None:
         """Raises OSError."""
@@ -162,7 +161,7 @@ class SessionRuntime:
         write_secret(self.folder.nats_credentials, session_credentials(self.key, self._settings))
         write_secret(self.folder.agent_config, config.decode())
         argv = [*self._settings.programs.agent, str(self.folder.agent_config)]
-        identity = spawn(argv, for_session(), self.folder.agent_log)
+        identity = spawn(argv, {**for_session(), **self._mark}, self.folder.agent_log)
         self._save(msgspec.structs.replace(self._record, agent=identity, agent_config=digest(config)))
         self._agent = Process.attach(identity, self._exited)
         self._adopted = False
@@ -186,7 +185,7 @@ class SessionRuntime:
         self.folder.tidy()
 
     def _kill_leftovers(self) -> int:
-        return kill_all(find_by_environment(MARK, self.key.session_id))
+        return kill_all(find_by_environment(SESSION_MARK, self.key.session_id))
 
     def detach(self) -> None:
         """Stops watching; the processes go on."""

@@ -34,8 +34,7 @@ def main() -> int:
 
 def clone(job: Job, deadline: float) -> None:
     """Raises CloneError, OSError."""
-    mark = {name: value for name, value in os.environ.items() if name == "CLAUDE_SESSION_OF_JELMORE"}
-    git = Git(job, deadline, mark)
+    git = Git(job, deadline)
 
     def end(_number: int, _frame: FrameType | None) -> None:
         git.end()

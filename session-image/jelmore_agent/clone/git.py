@@ -2,7 +2,6 @@
 user, no hooks, no templates, no prompts, one protocol, no submodules.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,10 +12,12 @@ from pathlib import Path
 from jelmore_agent.clone.explain import explain
 from jelmore_agent.clone.job import CloneError, Job
 from jelmore_agent.clone.secret import credentials, secrets_of
+from jelmore_agent.lifetime import die_with_parent
+from jelmore_contract.agent_config import SESSION_MARK
 
-#: What of this process's environment git needs: to find itself, and the way out of this network.
+#: What of this process's environment git needs: to find itself, and the way out of this network; and to be found.
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-_INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", *_PROXIES)
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", SESSION_MARK, *_PROXIES)
 _CONFIG = {
     "credential.helper": "",
     "core.hooksPath": "/dev/null",
@@ -29,20 +30,15 @@ _CONFIG = {
     "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": "60",
 }
-_libc = ctypes.CDLL(None)
-_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PROTOCOLS = {"http": "http:https", "https": "https", "ssh": "ssh", "file": "file"}
 
 
 class Git:
-    """deadline: as `time.monotonic` has it; what runs then is ended. mark: variables for every process, by which others
-    find them.
-    """
+    """deadline: as `time.monotonic` has it; what runs then is ended."""
 
-    def __init__(self, job: Job, deadline: float, mark: Mapping[str, str]) -> None:
+    def __init__(self, job: Job, deadline: float) -> None:
         self._job = job
         self._deadline = deadline
-        self._mark = mark
         self._running: subprocess.Popen[str] | None = None
 
     def clone(self, folder: Path) -> None:
@@ -71,7 +67,7 @@ class Git:
     def _environment(self) -> dict[str, str]:
         """Read anew each time: a Secret that is mended counts. Raises CloneError."""
         config, more = credentials(self._job)
-        return {**_environment(self._job, {**_CONFIG, **config}), **more, **self._mark}
+        return {**_environment(self._job, {**_CONFIG, **config}), **more}
 
     def _run(self, *arguments: str) -> None:
         environment = self._environment()
@@ -85,7 +81,7 @@ class Git:
                 text=True,
                 errors="replace",
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         except FileNotFoundError:
             raise CloneError("git is not installed here: install it, for instance with `apt install git`.") from None
@@ -110,11 +106,6 @@ class Git:
 
 
 _PLAIN = ("--quiet", "--template=", "--no-recurse-submodules", "--no-local")
-
-
-def _die_with_parent() -> None:
-    """Two at once would write into one folder."""
-    _libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _environment(job: Job, config: Mapping[str, str]) -> dict[str, str]:

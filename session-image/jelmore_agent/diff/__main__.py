@@ -2,11 +2,9 @@
 agent.
 """
 
-import ctypes
 import fcntl
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,8 +16,8 @@ import msgspec
 from jelmore_agent.diff.files import Files, Signature, until
 from jelmore_agent.diff.job import LIMIT, Job, Result
 from jelmore_agent.diff.shadow import Content, Difference, Shadow, TooSlow
+from jelmore_agent.lifetime import die_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _NICE = 10
 #: Packs of the shadow repository, one a comparison, until it is tidied up.
 _MOST_PACKS = 40
@@ -128,7 +126,7 @@ def _plain[T](by_path: dict[str, T]) -> dict[str, T]:
 def main() -> int:
     os.umask(0o077)
     os.nice(_NICE)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     # One that an agent before this one started may be at it still.
     lock = os.open(Path(job.folder) / "shadow.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -8,6 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from jelmore_agent.lifetime import die_with_parent
+from jelmore_contract.agent_config import SESSION_MARK
+
 #: Bytes of a patch.
 PATCH_LIMIT = 512 * 1024
 _FIGURES_LIMIT = 8 << 20
@@ -53,7 +56,7 @@ class Shadow:
         self._directory = folder / "shadow.git"
         self._deadline = deadline
         self._environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
+            **{name: os.environ[name] for name in ("PATH", SESSION_MARK) if name in os.environ},
             "HOME": str(folder),
             "GIT_DIR": str(self._directory),
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -141,6 +144,7 @@ class Shadow:
                 capture_output=True,
                 check=True,
                 timeout=self._left(),
+                preexec_fn=die_with_parent,
             )
         except subprocess.TimeoutExpired:
             raise TooSlow from None
@@ -155,6 +159,7 @@ class Shadow:
             stdin=stdin,
             stdout=out,
             stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
         )
 
     def _left(self) -> float:

@@ -260,7 +260,7 @@ def test_what_takes_too_long_is_ended(volume: Path, git_server: GitServer) -> No
     git_server.held.clear()
     job = Job(f"{git_server.url}/public/a.git", None, None, volume, None, "")
     with pytest.raises(CloneError, match="was not cloned in time: set depth"):
-        Git(job, time.monotonic() + 0.5, {}).clone(volume / "workspace")
+        Git(job, time.monotonic() + 0.5).clone(volume / "workspace")
     wait_for(lambda: not _cloning(volume))
 
 
@@ -292,7 +292,7 @@ def test_submodules_are_not_fetched(volume: Path, git_server: GitServer, tmp_pat
 def test_other_protocols_are_shut_off(url: str, volume: Path, tmp_path: Path) -> None:
     """Of what a repository or a server may name, too."""
     job = Job("https://example.invalid/a", None, None, volume, None, "")
-    allowed = Git(job, time.monotonic() + 20, {})
+    allowed = Git(job, time.monotonic() + 20)
     with pytest.raises(CloneError, match="not allowed"):
         allowed._run("ls-remote", url)
 

@@ -2,6 +2,7 @@
 workspace holds.
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable
@@ -13,9 +14,11 @@ import pytest
 from jelmore_agent.diff.job import Result
 from jelmore_agent.diff.maker import DiffMaker
 from tests.integration.agent.test_session import BASH, done
+from tests.support.hanging_git import HangingGit
+from tests.support.processes import arguments_of
 from tests.support.scripts import bash, say, script, write
 from tests.support.session_rig import Log, MakeRig
-from tests.support.workspace import git
+from tests.support.workspace import git, until
 
 CONTENT = "".join(f"line {n}\n" for n in range(5))
 
@@ -168,6 +171,20 @@ async def test_a_session_tells_what_turns_change(make_rig: MakeRig) -> None:
     assert {name: two[name] for name in two if name != "patch"} == told(3, 2, 2, 1)
     assert await rig.stop() == 0
     assert not list(rig.spool.glob("*.patch"))
+
+
+async def test_git_that_hangs_ends_with_what_compares(
+    compared: Compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed with its agent, say: the next comparison is to be alone in the folder."""
+    git = HangingGit(tmp_path / "bin", monkeypatch)
+    comparing = asyncio.create_task(compared.maker.store_start())
+    await until(lambda: git.pid is not None)
+    hangs = git.pid
+    assert hangs is not None
+    comparing.cancel()
+    await asyncio.wait([comparing])
+    await until(lambda: not arguments_of(hangs))
 
 
 def told(turn: int, files: int, insertions: int, deletions: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import BUCKET, STREAM
 from jelmore_local.servers.nats import Nats
 from tests.support.claude_cli import cli_path
+from tests.support.hanging_git import HangingGit
 from tests.support.supervised import LIMIT, Supervised, eventually, supervising, supervisor_process
 
 
@@ -292,6 +293,25 @@ async def test_stopping_before_the_bus_was_ever_there(supervised: Supervised, fr
     await fresh_nats.stop()
     async with supervising(supervised.settings):
         pass
+    assert supervised.processes(key) == []
+
+
+@pytest.mark.parametrize("how", ["deleted", "without the bus"])
+async def test_git_that_hangs_ends_with_its_session(
+    supervised: Supervised, fresh_nats: Nats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The agent has the workspace compared beside the session: what does that is no child of the launcher's."""
+    git = HangingGit(tmp_path / "bin", monkeypatch)
+    async with supervising(dataclasses.replace(supervised.settings, shutdown_limit=1)):
+        key = await supervised.create()
+        await supervised.until_state(key, SessionState.IDLE, run=1)
+        await eventually(lambda: git.pid in supervised.processes(key))
+        if how == "deleted":
+            await supervised.delete(key)
+            await supervised.until_gone(key)
+            assert supervised.processes(key) == []
+        else:
+            await fresh_nats.stop()
     assert supervised.processes(key) == []
 
 
