@@ -32,7 +32,7 @@ def tokens(tap: Tap) -> set[str]:
 
 async def figures(pod: KubePod) -> dict[str, float]:
     """What the pod's proxy counts, as whoever collects it gets it."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         answer = await client.get(f"http://{pod.pod()['status']['podIP']}:8378/metrics")
     families = text_string_to_metric_families(answer.text)
     return {sample.name: sample.value for family in families for sample in family.samples}

@@ -151,7 +151,7 @@ async def many_sessions(kube: BareKube, bus: OwnNats, namespace: str) -> AsyncIt
 
 async def scraped(port: int) -> dict[str, float]:
     """The operator's figures, by name and the values of their labels."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {

@@ -123,7 +123,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     await found.stop()
 
 
-async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], limit: float = 30.0) -> None:
     """Waits until something holds; fails when it does not within `limit` seconds."""
     async with asyncio.timeout(limit):
         while not condition():  # noqa: ASYNC110 (nothing tells when it holds)

@@ -53,7 +53,7 @@ async def test_it_serves_until_it_is_asked_to_stop(
     given = environment(api_settings)
     async with (
         started(given, tmp_path) as process,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{given['JELMORE_PORT']}") as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{given['JELMORE_PORT']}", timeout=30) as http,
     ):
 
         async def ready() -> bool:

@@ -24,7 +24,7 @@ def body(prompt: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def http(demo_url: str) -> Any:
-    async with httpx.AsyncClient(base_url=demo_url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=demo_url, timeout=30) as client:
         yield client
 
 
@@ -132,7 +132,7 @@ async def test_the_command_serves_until_a_signal() -> None:
     try:
         async with asyncio.timeout(20):
             url = json.loads(await process.stdout.readline())["url"]
-            async with httpx.AsyncClient(base_url=url) as client:
+            async with httpx.AsyncClient(base_url=url, timeout=20) as client:
                 assert (await client.get("/api/hello")).status_code == 200
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0

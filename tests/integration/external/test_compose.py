@@ -71,7 +71,7 @@ async def test_all_of_it(
         shutil.copy(folder / "jelmore" / ".env", jelmore / ".env")
         up.start()
         token = (folder / "jelmore" / "token").read_text()
-        async with httpx.AsyncClient(base_url=up.url) as http:
+        async with httpx.AsyncClient(base_url=up.url, timeout=30) as http:
             assert (await http.get("/readyz")).status_code == 200
             assert (await http.get("/api/v1/sessions")).status_code == 401
             listed = await http.get("/api/v1/sessions", headers={"Authorization": f"Bearer {token}"})

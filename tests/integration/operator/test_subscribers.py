@@ -21,6 +21,7 @@ from jelmore_operator.identity import Identity
 
 #: How long something must not arrive; the server answers within a millisecond.
 QUIET_S = 0.2
+LIMIT_S = 30
 
 type Connect = Callable[[str], Awaitable[Client]]
 
@@ -86,7 +87,7 @@ async def test_it_hears_what_operator_and_agents_tell(
     agent = await connect(Identity.load(fresh_nats.identity_file).session_credentials(session))
     await agent.publish(output, b"by the agent")
     await agent.flush()
-    assert [(m.subject, m.data) for m in [await heard.next_msg(5), await heard.next_msg(5)]] == [
+    assert [(m.subject, m.data) for m in [await heard.next_msg(LIMIT_S), await heard.next_msg(LIMIT_S)]] == [
         (created, b"by the operator"),
         (output, b"by the agent"),
     ]
@@ -98,7 +99,7 @@ async def test_to_all_namespaces(core: Client, connect: Connect, fresh_nats: Nat
     subscriber = await connect(Identity.load(fresh_nats.identity_file).subscriber_credentials("all", []))
     heard = await subscribed(subscriber, subjects.ALL_EVENTS)
     await core.jetstream().publish(subjects.event_subject(key("team-z"), EventType.OUTPUT), b"one")
-    assert (await heard.next_msg(5)).data == b"one"
+    assert (await heard.next_msg(LIMIT_S)).data == b"one"
 
 
 @pytest.mark.parametrize(
