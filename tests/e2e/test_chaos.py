@@ -67,6 +67,6 @@ async def test_whatever_is_killed_nothing_is_lost(platform: Platform) -> None:
     names = ["chaos-0", "chaos-1"]
     ids = [await asyncio.to_thread(platform.apply, name, allowedTools=["Bash"]) for name in names]
     await asyncio.to_thread(wait_for, lambda: platform.status(names[1]).get("state") == "idle", LIMIT_S)
-    async with AsyncJelmore(str(platform.http.base_url), platform.token) as jelmore:
+    async with AsyncJelmore(str(platform.http.base_url), platform.token, retries=20) as jelmore:
         sessions = [Watched(await jelmore.get(session)) for session in ids]
         await work_through(sessions, kill_again_and_again(platform, sessions, seed), check)

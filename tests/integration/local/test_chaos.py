@@ -78,7 +78,7 @@ async def test_whatever_is_killed_nothing_is_lost(up: Up, seed: int) -> None:
         await one.check(lines_of(home / "spool"), (home / "workspace" / "done.txt").read_text())
 
     await asyncio.to_thread(up.start)
-    async with AsyncJelmore(up.url) as jelmore:
+    async with AsyncJelmore(up.url, retries=20) as jelmore:
         sessions = []
         for number in range(3):
             session = await jelmore.create(name=f"chaos-{number}", allowed_tools=["Bash"])

@@ -13,6 +13,7 @@ from jelmore_contract.subjects import BUCKET, STREAM
 from jelmore_local.servers.nats import Nats
 from tests.support.claude_cli import cli_path
 from tests.support.hanging_git import HangingGit
+from tests.support.processes import arguments_of
 from tests.support.supervised import LIMIT, Supervised, eventually, supervising, supervisor_process
 
 
@@ -111,12 +112,17 @@ async def test_a_launcher_that_is_killed_is_replaced_with_all_that_it_left(super
         key = await supervised.create(query="spawn")
         await supervised.until_state(key, SessionState.IDLE, run=1)
         before = set(supervised.processes(key))
-        assert len(before) == 4  # launcher, agent, CLI, and what the CLI has started
+        assert spawned_by_claude(before)
         os.kill(supervised.pid(key, "launcher"), signal.SIGKILL)
         await supervised.until_state(key, SessionState.IDLE, run=2)
         after = set(supervised.processes(key))
-        assert len(after) == 3
+        assert {supervised.pid(key, "launcher"), supervised.pid(key, "agent"), supervised.cli(key)} <= after
         assert not before & after
+        assert not spawned_by_claude(after)
+
+
+def spawned_by_claude(pids: set[int]) -> list[int]:
+    return [pid for pid in pids if arguments_of(pid) == "sleep 1000 "]
 
 
 async def test_processes_survive_the_supervisor_and_the_next_one_takes_them_over(
