@@ -10,6 +10,7 @@ import pytest
 from jelmore_contract.subjects import namespace_events
 from jelmore_operator.identity import Identity
 from tests.support.api import until
+from tests.support.flush import flush
 from tests.support.helm import CHART, HelmError
 from tests.support.release import IMAGES, RELEASE, Release, session, turns
 from tests.support.scripts import bash, say, script
@@ -57,8 +58,7 @@ async def test_tried_out_tested_upgraded_and_removed(release: Release, values: d
     ):
         listening = await nats.connect(f"nats://{address}", user_credentials=str(tmp_path / "tests.creds"))
         heard = await listening.subscribe(namespace_events(release.namespace))
-        await listening.flush()
-        await listening.flush()
+        await flush(listening)
         work = script(bash("echo made >note.txt"), say("All is done."))
         answer = await http.post("/api/v1/session", json={"name": "first", "query": work, "allowed_tools": ["Bash"]})
         assert answer.status_code == 201, answer.text

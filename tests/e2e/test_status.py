@@ -12,6 +12,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from jelmore_local.servers import Endpoints
+from tests.support.flush import flush
 from tests.support.platform import Platform, resource
 from tests.support.processes import eventually
 from tests.support.scripts import bash, say, script
@@ -33,6 +34,7 @@ async def heard(platform: Platform, endpoints: Endpoints) -> AsyncIterator[Seen]
 
     client = await nats.connect(endpoints.nats_url, user_credentials=str(endpoints.nats_credentials))
     await client.subscribe(f"jelmore.event.{platform.namespace}.*.session.state_changed", cb=hear)
+    await flush(client)
     yield states
     await client.close()
 

@@ -11,6 +11,7 @@ import websockets
 from nats.aio.msg import Msg
 
 from jelmore_local.servers import Endpoints
+from tests.support.flush import flush
 from tests.support.platform import LIMIT_S, Platform
 from tests.support.processes import wait_for
 from tests.support.scripts import ask, bash, say, script, write
@@ -86,6 +87,7 @@ async def test_a_life_in_a_pod_with_every_kind_of_event(platform: Platform, endp
         heard.append(json.loads(message.data))
 
     await stranger.subscribe(f"jelmore.event.{platform.namespace}.*.>", cb=hear)
+    await flush(stranger)
     session = await asyncio.to_thread(platform.apply, "life", query=script(*WORK), allowedTools=ALLOWED)
     await asyncio.to_thread(platform.until_state, "life", "waiting_input")
     await asyncio.to_thread(answer_all, platform, session)

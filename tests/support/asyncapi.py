@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from jelmore_contract.asyncapi import document
+from tests.support.flush import flush
 
 OFFICIAL_SCHEMA = Path(__file__).parents[1] / "data/asyncapi/3.0.0.json"
 # Fields of a call's answer over REST stand there too.
@@ -82,7 +83,7 @@ class Judge:
     async def listen(self, client: Client) -> None:
         """Judges everything of Jelmore's on the bus from now on."""
         await client.subscribe("jelmore.>", cb=self._hear)
-        await client.flush()
+        await flush(client)
 
     async def _hear(self, message: Msg) -> None:
         if fault := self.fault(message.subject, message.data):

@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 
 from jelmore_contract.subjects import SessionKey
 from tests.support.api import RunningApi, mirrored, serving, until
+from tests.support.flush import flush
 from tests.support.supervised import Supervised, supervising
 
 
@@ -47,7 +48,7 @@ class BusWorld:
             line = b"HPUB %s %d %d\r\n%s" % (subject, len(headers), len(headers) + len(data), headers)
         self.client._pending.append(line + data + b"\r\n")
         await self.client._flush_pending()
-        await self.client.flush()
+        await flush(self.client)
 
     async def persisted(self) -> int:
         """Waits until PostgreSQL has all that the stream has; the last sequence."""
@@ -123,6 +124,7 @@ async def bus_world(supervised: Supervised, api_settings: Any) -> AsyncIterator[
         await until(ready)
         world = BusWorld(api, supervised)
         await supervised.client.subscribe("jelmore.dead.*", cb=world.hear)
+        await flush(supervised.client)
         yield world
         for watched in world.watched:
             await watched.close()

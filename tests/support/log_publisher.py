@@ -20,6 +20,7 @@ from jelmore_contract.events import BLOB_CHUNK, Encoding, EventType, encode_even
 from jelmore_contract.report import Cursor, Report
 from jelmore_contract.subjects import SessionKey, blob_subject, command_subject, event_subject, report_subject
 from jelmore_local.servers.nats import Nats
+from tests.support.flush import flush
 
 
 def now() -> str:
@@ -73,7 +74,7 @@ class LogPublisher:
         """On a subject that nats-py would refuse, by a connection of its own that knows no better."""
         self.client._pending.append(b"PUB %s %d\r\n%s\r\n" % (subject, len(data), data))
         await self.client._flush_pending()
-        await self.client.flush()
+        await flush(self.client)
 
     async def raw(self, subject: str, data: bytes) -> int:
         """Whatever it is."""

@@ -8,6 +8,7 @@ from jelmore_contract.commands import ConfigureCommand, InterruptCommand
 from jelmore_contract.states import Decision
 from tests.integration.agent.test_session import done, rests
 from tests.support.asyncapi import Judge
+from tests.support.flush import flush
 from tests.support.printing_cli import printing_cli
 from tests.support.scripts import ask, bash, error, plan, say, script, write
 from tests.support.session_rig import Log, MakeRig, Rig, outputs
@@ -39,7 +40,7 @@ async def test_a_rich_life_is_what_the_document_says(make_rig: MakeRig, judge: J
     await rig.answer(ids(rig.log)[-1], Decision.DENY, message="No.")
     await rig.until(done(last))
     assert await rig.stop() == 0
-    await rig.client.flush()
+    await flush(rig.client)
     assert judge.faults == []
     others = {"sessionCreated", "sessionSpecChanged", "sessionTerminated", "sessionQuota"}
     assert set(judge.seen) == set(judge.channels) - others - {"deadLetters", "blob"}

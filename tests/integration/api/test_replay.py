@@ -24,6 +24,7 @@ from jelmore_api.stream.rooms import Rooms
 from jelmore_contract.events import EventType, encode_event
 from jelmore_contract.subjects import SessionKey, event_subject, live_subject
 from jelmore_local.servers.nats import Nats
+from tests.support.flush import flush
 from tests.support.log_publisher import Connect, LogPublisher, is_notice, kill_nats, no_reports
 from tests.support.servers import connect
 
@@ -215,11 +216,11 @@ async def test_deltas_only_for_who_wants_them(world: World, log: LogPublisher) -
     without = Follower(world.replay, log.key, 0).start()
     for follower in (with_deltas, without):
         await follower.until_ready()
-    await world.client.flush()
+    await flush(world.client)
     delta = encode_event("x", "session.output_delta", log.key.session_id, "2026-01-01T00:00:00Z", b'{"delta":1}')
     for data in (b"noise", delta):
         await log.client.publish(live_subject(log.key), data)
-    await log.client.flush()
+    await flush(log.client)
     await with_deltas.until(lambda: len(with_deltas.events) == 2)
     last = await log.line(b"{}")
     for follower in (with_deltas, without):

@@ -21,6 +21,7 @@ from jelmore_contract.events import EventType
 from jelmore_contract.subjects import STREAM, SessionKey
 from jelmore_local.servers.nats import Nats
 from jelmore_operator.identity import Identity
+from tests.support.flush import flush
 
 NAMESPACE = "team-a"
 #: How long something must not arrive; the server answers within a millisecond.
@@ -87,7 +88,7 @@ async def stored(core: Client, subject: str) -> int:
 
 async def settled(client: Client) -> None:
     """What the client sent has been dealt with: answers to one connection keep their order."""
-    await client.flush()
+    await flush(client)
     await asyncio.sleep(QUIET_S)
 
 
@@ -108,9 +109,9 @@ async def test_a_session_does_its_own_work(core: Client, connect: Connect) -> No
     assert (await agent.request(bus.direct_get_subject(STREAM, event), timeout=LIMIT_S)).data == b"one"
 
     live = await core.subscribe(subjects.ALL_LIVE)
-    await core.flush()
+    await flush(core)
     await agent.publish(subjects.live_subject(key), b"delta")
-    await agent.flush()
+    await flush(agent)
     assert (await live.next_msg(timeout=LIMIT_S)).data == b"delta"
 
 
@@ -203,7 +204,7 @@ async def test_listening_to_another_session(core: Client, connect: Connect, list
         "everything": ">",
     }[listened]
     heard = await spy.subscribe(subject)
-    await spy.flush()
+    await flush(spy)
     await victim.request(subjects.event_subject(other, EventType.OUTPUT), b"secret", timeout=LIMIT_S)
     await victim.publish(subjects.live_subject(other), b"secret")
     await core.jetstream(timeout=LIMIT_S).publish(subjects.command_subject(other, CommandKind.INPUT), b"secret")

@@ -12,6 +12,7 @@ import pytest
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import live_subject
 from tests.support import mcp_server
+from tests.support.flush import flush
 from tests.support.git_server import git
 from tests.support.scripts import bash, say, script, tool, write
 from tests.support.seen_session import MakeSeen
@@ -153,7 +154,7 @@ async def test_partial_messages_are_live_and_in_no_log(make_seen: MakeSeen, supe
     async with make_seen(partialMessages=True) as seen:
         await supervised.until_state(seen.key, SessionState.IDLE, run=1)
         await supervised.client.subscribe(live_subject(seen.key), cb=hear)
-        await supervised.client.flush()
+        await flush(supervised.client)
         await supervised.input(seen.key, script(say("Word by word.", deltas=3)))
         await supervised.until_turn(seen.key, 1)
         async with asyncio.timeout(20):

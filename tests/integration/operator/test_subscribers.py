@@ -18,6 +18,7 @@ from jelmore_contract.events import EventType
 from jelmore_contract.subjects import STREAM, SessionKey
 from jelmore_local.servers.nats import Nats
 from jelmore_operator.identity import Identity
+from tests.support.flush import flush
 
 #: How long something must not arrive; the server answers within a millisecond.
 QUIET_S = 0.2
@@ -65,10 +66,9 @@ def key(namespace: str) -> SessionKey:
 
 
 async def subscribed(client: Client, subject: str, queue: str = "") -> Subscription:
-    """Once the server knows of it: nats-py's flush asks ahead of what is still to be sent, so it is asked twice."""
+    """Once the server knows of it."""
     subscription = await client.subscribe(subject, queue=queue)
-    await client.flush()
-    await client.flush()
+    await flush(client)
     return subscription
 
 
@@ -86,7 +86,7 @@ async def test_it_hears_what_operator_and_agents_tell(
     await core.jetstream().publish(created, b"by the operator")
     agent = await connect(Identity.load(fresh_nats.identity_file).session_credentials(session))
     await agent.publish(output, b"by the agent")
-    await agent.flush()
+    await flush(agent)
     assert [(m.subject, m.data) for m in [await heard.next_msg(LIMIT_S), await heard.next_msg(LIMIT_S)]] == [
         (created, b"by the operator"),
         (output, b"by the agent"),
@@ -164,7 +164,7 @@ async def test_it_writes_nothing_and_has_nothing_written(core: Client, spy: Clie
     heard = await subscribed(spy, "jelmore.event.team-a.>")
     subject, data = REQUESTS[request_]
     await spy.publish(subject.format(id=uuid.uuid4()), data, reply=reply)
-    await spy.flush()
+    await flush(spy)
     with pytest.raises(nats.errors.TimeoutError):
         await heard.next_msg(QUIET_S)
     assert await stored(core) == 1
