@@ -158,7 +158,7 @@ async def test_rules_that_change(watched: Watched) -> None:
     (root / "dist/a").write_text("y")
     (root / "dist/new").write_text("y")
     assert await watched.files() == []
-    old = (root / "dist/b").stat().st_ctime
+    old = (root / "dist/new").stat().st_ctime
     await until(lambda: watched.root.stat().st_ctime > old + 0.1 or _tick(root))
     assert await watched.files() == []
     (root / ".gitignore").write_text("")
