@@ -68,7 +68,8 @@ def test_a_session_sleeps_while_jelmore_is_stopped_and_wakes_by_an_input(up: Up)
     assert processes_of(up.home) == set()
 
     up.start()
-    assert up.call("GET", path)["status"] == "hibernated"
+    # What was told last may not have reached the API before it was stopped: it goes on from there now.
+    wait_for(lambda: up.call("GET", path)["status"] == "hibernated")
     turns = up.call("GET", path)["usage"]["turns"]
     up.call("POST", f"{path}/input", {"text": "And now a test for it"})
 
