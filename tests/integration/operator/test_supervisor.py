@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from jelmore_contract.agent_config import SESSION_MARK
 from jelmore_contract.states import SessionState
 from jelmore_contract.subjects import BUCKET, STREAM
 from jelmore_local.servers.nats import Nats
+from jelmore_operator.process.processes import find_by_environment
 from tests.support.claude_cli import cli_path
 from tests.support.hanging_git import HangingGit
 from tests.support.processes import arguments_of
@@ -312,6 +314,9 @@ async def test_git_that_hangs_ends_with_its_session(
         key = await supervised.create()
         await supervised.until_state(key, SessionState.IDLE, run=1)
         await eventually(lambda: git.pid in supervised.processes(key))
+        # So that whoever kills what is left does not miss one that is only about to end with another.
+        marked = {each.pid for each in find_by_environment(SESSION_MARK, key.session_id)}
+        assert set(supervised.processes(key)) <= marked
         if how == "deleted":
             await supervised.delete(key)
             await supervised.until_gone(key)
