@@ -85,6 +85,7 @@ async def knows_later(release: Release) -> bool:
     return "later" in schema["properties"]["status"]["properties"]
 
 
+@pytest.mark.usefixtures("crd_changes")
 async def test_from_install_to_uninstall_and_back(
     release: Release, values: dict[str, Any], endpoints: Endpoints, tmp_path: Path
 ) -> None:

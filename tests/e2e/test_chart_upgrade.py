@@ -75,6 +75,7 @@ async def pod(release: Release) -> tuple[str, str]:
     return found["metadata"]["uid"], found["spec"]["initContainers"][-1]["image"]
 
 
+@pytest.mark.usefixtures("crd_changes")
 async def test_an_upgrade_from_the_last_release_loses_nothing(
     release: Release, values: dict[str, Any], fresh_nats: Nats, tmp_path: Path
 ) -> None:

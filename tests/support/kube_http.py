@@ -67,6 +67,19 @@ class SessionsHttp:
 @pytest.fixture(scope="session")
 def session_crd(kubectl: Kubectl) -> None:
     """The cluster knows ClaudeSessions. Applied again by every worker, which changes nothing."""
+    _define(kubectl)
+
+
+@pytest.fixture
+def crd_changes(session_crd: None, kubectl: Kubectl) -> Iterator[None]:
+    """For a test that changes the definition itself: no other uses the cluster meanwhile, since what this definition
+    does not know is dropped from every session, and it is put back (tests.support.cluster_share).
+    """
+    yield
+    _define(kubectl)
+
+
+def _define(kubectl: Kubectl) -> None:
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(CRD))
     kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRD}")
     # What kubectl explains and validates with comes a second later.
