@@ -57,12 +57,14 @@ def values(
 
 
 def changed_chart(folder: Path) -> Path:
-    """The chart of a later version, whose definition has one more field."""
+    """The chart of a later version, whose definition gives every session more fields."""
     shutil.copytree(CHART, folder)
     file = folder / "files" / "claudesessions.yaml"
     definition = yaml.safe_load(file.read_text())
     properties = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     properties["status"]["properties"]["later"] = {"type": "string", "description": "Of a later version."}
+    for spec in (properties["spec"], properties["spec"]["properties"]["workspace"]):
+        spec["properties"]["later"] = {"type": "boolean", "default": True, "description": "Of a later version."}
     file.write_text(yaml.safe_dump(definition))
     return folder
 
@@ -121,6 +123,12 @@ async def test_from_install_to_uninstall_and_back(
         sent = {"text": script(say("Again.")), "idempotency_key": uuid.uuid4().hex}
         assert (await http.post(f"/api/v1/session/{session_id}/input", json=sent)).status_code == 202
         await turns(http, session_id, 2)
+        # They do not know what the definition has, and every session says.
+        assert (await release.get("claudesession", "first"))["spec"]["later"] is True
+        answer = await http.post("/api/v1/session", json={"name": "second", "query": script(say("I am new."))})
+        assert answer.status_code == 201, answer.text
+        await turns(http, answer.json()["id"], 1)
+        assert (await http.delete(f"/api/v1/session/{answer.json()['id']}")).status_code == 204
     await release.chart("upgrade", RELEASE, CHART, "--force-conflicts", "--wait", "--timeout=3m", values=later)
     assert not await knows_later(release)
 

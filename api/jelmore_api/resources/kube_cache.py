@@ -124,11 +124,11 @@ def _precedence(stored: StoredSession) -> tuple[bool, float, str]:
 
 
 def _read(document: Document) -> StoredSession | None:
-    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
     try:
-        resource = ClaudeSession.model_validate({**document, "metadata": metadata})
+        resource = ClaudeSession.read(document)
     except ValidationError as error:
-        # Made for another version of this API. Without what was given: it may hold secrets.
+        # With words of another version. Without what was given: it may hold secrets.
+        metadata = document["metadata"]
         wrong = ", ".join(".".join(map(str, found["loc"])) for found in error.errors(include_input=False))
         _log.warning("%s/%s is no session that is understood here: %s", metadata["namespace"], metadata["name"], wrong)
         return None

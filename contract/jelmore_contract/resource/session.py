@@ -1,5 +1,6 @@
 """The resource whole: metadata, spec and status."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -59,6 +60,13 @@ class ClaudeSession(ContractModel):
     status: SessionStatus = Field(
         default_factory=SessionStatus, description="What was observed. Written by Jelmore alone."
     )
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """What a cluster has stored. Its definition may be a newer release's, which comes before operator and API are
+        replaced: fields that are unknown here are left aside. Raises pydantic.ValidationError.
+        """
+        return cls.model_validate(document, extra="ignore")
 
     @property
     def session_id(self) -> str:

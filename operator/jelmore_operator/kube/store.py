@@ -142,9 +142,9 @@ class Store:
         if self.sessions.get(name) is None:
             return
         try:
-            resource = ClaudeSession.model_validate(document)
+            resource = ClaudeSession.read(document)
         except ValidationError as error:
-            # One of another version. Without what was given: it may hold secrets.
+            # With words of another version. Without what was given: it may hold secrets.
             problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
             logger.error(
                 "no session resource, left aside",

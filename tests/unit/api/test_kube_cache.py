@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jelmore_api.resources.kube_cache import SessionCache
+from jelmore_contract.resource import SessionSpec
 
 ONE, TWO, THREE = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "123")
 
@@ -110,9 +111,16 @@ def test_an_id_belongs_to_whose_uid_it_is_or_else_to_the_oldest(order: tuple[int
     assert cache.ids() == set()
 
 
-def test_what_cannot_be_read_hides_nothing_else() -> None:
-    unknown = session(TWO, 2, newField={"password": "hunter2"})
+def test_what_cannot_be_read_hides_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    unknown = session(TWO, 2, permissionMode="hunter2")
     assert revisions(filled(unknown, session(ONE, 1))) == {ONE: 1}
+    assert "spec.permissionMode" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_a_session_of_a_newer_definition_is_one() -> None:
+    cache = filled(session(ONE, 1, model="opus", workspace={"ofTheFuture": 1}, ofTheFuture={"a": "default"}))
+    assert [stored.resource.spec for stored in cache.all()] == [SessionSpec(model="opus")]
 
 
 async def test_waiting_for_a_session() -> None:

@@ -1,16 +1,19 @@
-"""Operator and agents of one release before and after each other: docs/decisions/0021-version-skew.md.
+"""One release before and after another: docs/decisions/0021-version-skew.md.
 
 What the last release wrote is kept as data, and the schemas by which it read.
 """
 
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from jelmore_contract.agent_config import AgentConfig, left_aside, read_config
+from jelmore_contract.crd import definition
 from jelmore_contract.report import Report
 
 _RELEASES = Path(__file__).parents[2] / "data" / "releases"
@@ -55,3 +58,30 @@ def test_settings_of_a_newer_release_are_left_aside_and_named() -> None:
     assert read_config(text) == read_config(kept("agent-config.json"))
     assert left_aside(text) == ["andAnother", "ofTheNextRelease"]
     assert left_aside(kept("agent-config.json")) == []
+
+
+def schemas(found: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
+    """A schema and all within it, by path."""
+    inner = {f".{name}": each for name, each in found.get("properties", {}).items()}
+    inner |= {
+        f"[{name}]": found[name] for name in ("items", "additionalProperties") if isinstance(found.get(name), dict)
+    }
+    return {path: found} | {at: each for name, one in inner.items() for at, each in schemas(one, path + name).items()}
+
+
+def of_definition(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    (version,) = document["spec"]["versions"]
+    return schemas(version["schema"]["openAPIV3Schema"])
+
+
+def test_the_definition_suits_operator_and_api_of_the_last_release() -> None:
+    """They meet it in an upgrade, until they are replaced, and again where that cannot be done."""
+    with tarfile.open(_LAST / "chart.tgz") as chart:
+        file = chart.extractfile("jelmore/files/claudesessions.yaml")
+        assert file is not None
+        then = of_definition(yaml.safe_load(file))
+    now = of_definition(definition())
+    assert then.keys() <= now.keys()
+    for path, before in then.items():
+        for rule in ("type", "required", "enum"):
+            assert now[path].get(rule) == before.get(rule), (path, rule)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jelmore_contract.resource import SessionSpec
 from jelmore_contract.subjects import SessionKey
 from jelmore_operator.kube.api import Listed
 from jelmore_operator.kube.store import Name, Store
@@ -101,7 +102,7 @@ def _name(store: Store) -> str:
     return found.metadata.name
 
 
-@pytest.mark.parametrize("nonsense", [{"permissionMode": "sudo"}, {"ofTheFuture": "a-secret"}])
+@pytest.mark.parametrize("nonsense", [{"permissionMode": "a-secret"}, {"workspace": {"path": 3}}])
 def test_what_is_no_session_is_left_aside(
     store: Store, nonsense: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,3 +112,11 @@ def test_what_is_no_session_is_left_aside(
     assert store.known() == []
     assert store.sessions.get(Name("default", "a")) is not None
     assert "a-secret" not in caplog.text
+
+
+def test_a_session_of_a_newer_definition_is_one(store: Store) -> None:
+    workspace = {"ofTheFuture": {"a": "default"}}
+    store.sessions.put({**seen_session(), "spec": {"ofTheFuture": True, "model": "opus", "workspace": workspace}})
+    found = store.resource(KEY)
+    assert found is not None
+    assert found.spec == SessionSpec(model="opus")
