@@ -80,6 +80,10 @@ async def has_policy(release: Release) -> bool:
     return "networkpolicy.networking.k8s.io/claude-first" in await release.names("networkpolicies")
 
 
+async def is_gone(release: Release, name: str) -> bool:
+    return not await release.get("claudesession", name)
+
+
 async def knows_later(release: Release) -> bool:
     """Whether the cluster's definition is the later version's."""
     definition = await release.get("crd", "claudesessions.jelmore.dev")
@@ -129,6 +133,7 @@ async def test_from_install_to_uninstall_and_back(
         assert answer.status_code == 201, answer.text
         await turns(http, answer.json()["id"], 1)
         assert (await http.delete(f"/api/v1/session/{answer.json()['id']}")).status_code == 204
+        await until(lambda: is_gone(release, "second"), 60)
     await release.chart("upgrade", RELEASE, CHART, "--force-conflicts", "--wait", "--timeout=3m", values=later)
     assert not await knows_later(release)
 

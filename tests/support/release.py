@@ -40,9 +40,11 @@ class Release:
     async def chart(self, *arguments: str | Path, values: object = None) -> str:
         return await asyncio.to_thread(self.helm.run, *arguments, "--namespace", self.namespace, values=values)
 
-    async def get(self, *arguments: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(await self.run("get", *arguments, "--output=json"))
-        return document
+    async def get(self, kind: str, name: str) -> dict[str, Any]:
+        """The object; {} where there is none."""
+        text = await self.run("get", kind, name, "--output=json", "--ignore-not-found")
+        found: dict[str, Any] = json.loads(text) if text.strip() else {}
+        return found
 
     async def names(self, kinds: str, *arguments: str) -> set[str]:
         return set((await self.run("get", kinds, *arguments, "--output=name")).split())
