@@ -40,12 +40,14 @@ class Member:
         self.deltas = deltas
         self.overrun = overrun
         self.place = 0
+        self.after = 0
         self.reading = False
         self._waiter: asyncio.Future[None] | None = None
 
     def start(self, after: int) -> None:
         """From the first event above `after`, which must not be below the room's floor."""
         self.place = self.room.place(after)
+        self.after = after
         self.reading = True
 
     def reached(self, seq: int) -> bool:
@@ -62,7 +64,8 @@ class Member:
                 self._waiter = None
         frames = self.room.since(self.place)
         self.place += len(frames)
-        return frames if self.deltas else [frame for frame in frames if frame.seq]
+        # A client may know more than a room that has lost its connection: what it has then still comes to the ring.
+        return [frame for frame in frames if frame.seq > self.after or (self.deltas and not frame.seq)]
 
     def wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

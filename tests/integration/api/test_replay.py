@@ -18,12 +18,14 @@ from jelmore_api.persister.stream import prepare_log
 from jelmore_api.postgres import Postgres
 from jelmore_api.stream import room as room_module
 from jelmore_api.stream import rooms as rooms_module
+from jelmore_api.stream.consumer import Entry
 from jelmore_api.stream.replay import Replay
 from jelmore_api.stream.room import Closing, TooSlow
 from jelmore_api.stream.rooms import Rooms
 from jelmore_contract.events import EventType, encode_event
 from jelmore_contract.subjects import SessionKey, event_subject, live_subject
 from jelmore_local.servers.nats import Nats
+from tests.support.api import until
 from tests.support.flush import flush
 from tests.support.log_publisher import Connect, LogPublisher, is_notice, kill_nats, no_reports
 from tests.support.servers import connect
@@ -289,6 +291,42 @@ async def test_who_does_not_keep_up_falls_out(world: World, log: LogPublisher, m
             await anext(pages)
 
 
+async def test_who_knows_more_than_the_room_is_told_nothing_twice(
+    world: World, log: LogPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes from another replica, say, and here the connection was lost for a moment."""
+    late = list[tuple[room_module.Room, Entry]]()
+    behind = False
+    take = room_module.Room._take
+
+    def maybe(room: room_module.Room, entry: Entry) -> None:
+        if behind:
+            late.append((room, entry))
+        else:
+            take(room, entry)
+
+    monkeypatch.setattr(room_module.Room, "_take", maybe)
+    await log.created()
+    watching = Follower(world.replay, log.key, 0).start()
+    await watching.until_ready()
+    behind = True
+    last = await log.lines(*[b"{}"] * 5)
+    follower = Follower(world.replay, log.key, last - 2).start()
+
+    async def joined() -> bool:
+        return len(late) == 5 and [member.reading for member in late[0][0].members] == [True, True]
+
+    await until(joined)
+    behind = False
+    for room, entry in late:
+        take(room, entry)
+    for each in (watching, follower):
+        await each.until_seq(last)
+        await each.leave()
+    assert watching.seqs == [*range(1, last + 1)]
+    assert follower.seqs == [last - 1, last]
+
+
 async def test_closing_sends_everybody_away(world: World, log: LogPublisher) -> None:
     await log.created()
     pages = world.replay.follow(log.key, 0)
@@ -429,6 +467,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_whoever_joins_whenever(
     runner: asyncio.Runner, fresh_nats: Nats, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
