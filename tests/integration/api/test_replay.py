@@ -313,7 +313,7 @@ async def test_who_knows_more_than_the_room_is_told_nothing_twice(
     last = await log.lines(*[b"{}"] * 5)
     follower = Follower(world.replay, log.key, last - 2).start()
 
-    async def joined() -> bool:
+    def joined() -> bool:
         return len(late) == 5 and [member.reading for member in late[0][0].members] == [True, True]
 
     await until(joined)
